@@ -1,0 +1,52 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+)
+
+var shared struct {
+	sync.Mutex
+	ready   bool // Main is in charge and will stop it
+	cluster *Cluster
+	err     error
+}
+
+// Main runs the tests of a package, then stops the cluster that they shared,
+// and ends the process with the tests' exit code.
+func Main(m *testing.M) {
+	shared.Lock()
+	shared.ready = true
+	shared.Unlock()
+	code := m.Run()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.cluster != nil {
+		if err := shared.cluster.process.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, "stopping the shared control plane:", err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+// Shared returns the one cluster of this test process, starting it at the first
+// call. Tests that share it keep to namespaces of their own and to cluster-wide
+// objects with names of their own. It needs Main.
+func Shared(tb testing.TB) *Cluster {
+	tb.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if !shared.ready {
+		tb.Fatal("cluster.Shared needs: func TestMain(m *testing.M) { cluster.Main(m) }")
+	}
+	if shared.cluster == nil && shared.err == nil {
+		shared.cluster, shared.err = start()
+	}
+	if shared.err != nil {
+		tb.Fatalf("starting the shared control plane: %v", shared.err)
+	}
+	return shared.cluster
+}
