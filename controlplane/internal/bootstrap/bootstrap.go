@@ -1,75 +1,74 @@
-// Package bootstrap puts the few objects in place that a fresh cluster needs
-// before a node can join it: what kubeadm calls its bootstrap-token and
-// cluster-info phases.
+// Package bootstrap puts the objects in place that a cluster needs before
+// anybody can work with it: Kubernetes' own roles, and what kubeadm calls its
+// bootstrap-token and cluster-info phases, so that nodes can join.
 //
 // In: a client above authorization and the address to publish. Out: objects in
-// the API. It must never take back what an operator added to these objects.
+// the API. It must never take back what an operator changed in the roles of
+// Kubernetes, nor what others put beside ours.
 package bootstrap
 
 import (
 	"context"
 	"fmt"
+	"time"
 
-	corev1 "k8s.io/client-go/applyconfigurations/core/v1"
-	rbacv1 "k8s.io/client-go/applyconfigurations/rbac/v1"
-
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-
-	"stargate.io/stargate/controlplane/internal/pki"
 )
 
 const (
-	namespace     = "kube-public"
-	clusterInfo   = "cluster-info"
-	bootstrappers = "system:bootstrappers" // the group of every bootstrap token
-	nodes         = "system:nodes"
-	rbacGroup     = "rbac.authorization.k8s.io"
+	atOnce = 16 // requests in flight
+	retry  = 20 * time.Millisecond
 )
 
-// grants are cluster roles that Kubernetes defines and leaves to the installer to hand out.
-var grants = []struct{ name, role, subjectKind, subject string }{
-	{"stargate:kubelet-bootstrap", "system:node-bootstrapper", "Group", bootstrappers},
-	{"stargate:approve-first-certificate", "system:certificates.k8s.io:certificatesigningrequests:nodeclient", "Group", bootstrappers},
-	{"stargate:approve-renewal", "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", "Group", nodes},
-	{"stargate:call-kubelets", "system:kubelet-api-admin", "User", pki.KubeletClientUser},
-}
+// task makes one object. It is repeated when another one failed, and so must not mind finding its work done.
+type task = func(context.Context) error
 
-// apply forces: these fields are ours alone, also after an older version wrote them.
-var apply = metav1.ApplyOptions{FieldManager: "stargate-control-plane", Force: true}
-
-// Apply writes the objects; kubeconfig is what a joining node finds in cluster-info.
+// Apply writes the objects; kubeconfig is what a joining node finds in
+// cluster-info. It can be called as soon as the server listens, and tries again
+// until ctx ends: a server that is still starting refuses some requests.
 func Apply(ctx context.Context, client kubernetes.Interface, kubeconfig []byte) error {
-	for _, g := range grants {
-		binding := rbacv1.ClusterRoleBinding(g.name).
-			WithRoleRef(rbacv1.RoleRef().WithAPIGroup(rbacGroup).WithKind("ClusterRole").WithName(g.role)).
-			WithSubjects(rbacv1.Subject().WithAPIGroup(rbacGroup).WithKind(g.subjectKind).WithName(g.subject))
-		if _, err := client.RbacV1().ClusterRoleBindings().Apply(ctx, binding, apply); err != nil {
-			return fmt.Errorf("granting %s to %s: %w", g.role, g.subject, err)
+	for {
+		err := apply(ctx, client, kubeconfig)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+		case <-time.After(retry):
 		}
 	}
-	return publish(ctx, client, kubeconfig)
 }
 
-// publish lets anybody read cluster-info: it holds the address and the authority's certificate, no secret.
-func publish(ctx context.Context, client kubernetes.Interface, kubeconfig []byte) error {
-	info := corev1.ConfigMap(clusterInfo, namespace).WithData(map[string]string{"kubeconfig": string(kubeconfig)})
-	if _, err := client.CoreV1().ConfigMaps(namespace).Apply(ctx, info, apply); err != nil {
-		return fmt.Errorf("publishing %s: %w", clusterInfo, err)
+func apply(ctx context.Context, client kubernetes.Interface, kubeconfig []byte) error {
+	// The server makes them too, a little later than roles in them are wanted here.
+	for _, name := range []string{metav1.NamespaceSystem, metav1.NamespacePublic} {
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		if err := made(client.CoreV1().Namespaces().Create(ctx, ns, metav1.CreateOptions{})); err != nil {
+			return fmt.Errorf("making namespace %s: %w", name, err)
+		}
 	}
-	const name = "stargate:read-cluster-info"
-	role := rbacv1.Role(name, namespace).WithRules(rbacv1.PolicyRule().
-		WithAPIGroups("").WithResources("configmaps").WithResourceNames(clusterInfo).WithVerbs("get"))
-	if _, err := client.RbacV1().Roles(namespace).Apply(ctx, role, apply); err != nil {
-		return fmt.Errorf("making role %s: %w", name, err)
+	tasks, err := missingRoles(ctx, client.RbacV1())
+	if err != nil {
+		return err
 	}
-	binding := rbacv1.RoleBinding(name, namespace).
-		WithRoleRef(rbacv1.RoleRef().WithAPIGroup(rbacGroup).WithKind("Role").WithName(name)).
-		WithSubjects(
-			rbacv1.Subject().WithAPIGroup(rbacGroup).WithKind("User").WithName("system:anonymous"),
-			rbacv1.Subject().WithAPIGroup(rbacGroup).WithKind("Group").WithName(bootstrappers))
-	if _, err := client.RbacV1().RoleBindings(namespace).Apply(ctx, binding, apply); err != nil {
-		return fmt.Errorf("binding role %s: %w", name, err)
+	tasks = append(tasks, joining(client, kubeconfig)...)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for _, t := range tasks {
+		g.Go(func() error { return t(ctx) })
 	}
-	return nil
+	return g.Wait()
+}
+
+// made turns the outcome of a Create into nil when the object is there, whoever made it.
+func made[T any](_ T, err error) error {
+	if apierrors.IsAlreadyExists(err) {
+		return nil
+	}
+	return err
 }

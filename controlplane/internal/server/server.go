@@ -12,9 +12,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
@@ -54,7 +56,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer closeLog()
-	p := &plane{options: o, addr: addr, dir: dir, failed: make(chan error, 8)}
+	p := &plane{options: o, addr: addr, dir: dir}
+	p.dead, p.fail = context.WithCancelCause(context.Background())
 	// Down in the opposite order, whatever of it came up.
 	defer func() { err = errors.Join(err, p.stop()) }()
 	if err := p.start(ctx, logs); err != nil {
@@ -76,12 +79,17 @@ type plane struct {
 	dir     *datadir.Dir
 	port    int
 	keys    pki.Bundle
-	failed  chan error // what a part died of
+
+	dead context.Context // ends when a part dies by itself; its cause says of what
+	fail context.CancelCauseFunc
 
 	stops []func() error // in the order of starting
 }
 
-func (p *plane) start(ctx context.Context, logs interface{ Write([]byte) (int, error) }) error {
+func (p *plane) start(ctx context.Context, logs io.Writer) error {
+	// Wiring a server is all allocation and no garbage worth looking for: without
+	// this a fifth of it goes into collecting.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout,
 		fmt.Errorf("not ready after %s; see %s", startTimeout, p.options.LogFile))
 	defer cancel()
@@ -109,7 +117,7 @@ func (p *plane) start(ctx context.Context, logs interface{ Write([]byte) (int, e
 		return err
 	}
 	p.stops = append(p.stops, func() error { db.Stop(); return nil })
-	p.forward(db.Failed())
+	go func() { p.fail(<-db.Failed()) }()
 	api, err := p.startAPIServer(l, db.Endpoint())
 	if err != nil {
 		return err
@@ -160,14 +168,15 @@ func (p *plane) startAPIServer(l net.Listener, endpoint string) (*apiserver.Serv
 	return api, nil
 }
 
-// settle waits for the API server, then puts objects and controllers in place.
+// settle puts objects and controllers in place, and waits for the API server.
 func (p *plane) settle(ctx context.Context, api *apiserver.Server) error {
+	// A server that dies must not be waited for.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(p.dead, func() { cancel(context.Cause(p.dead)) })()
 	client, err := kubernetes.NewForConfig(api.Loopback())
 	if err != nil {
 		return fmt.Errorf("making client: %w", err)
-	}
-	if err := p.untilReady(ctx, client.RESTClient()); err != nil {
-		return err
 	}
 	ca, err := os.ReadFile(p.keys.CA.Cert)
 	if err != nil {
@@ -178,13 +187,20 @@ func (p *plane) settle(ctx context.Context, api *apiserver.Server) error {
 		return fmt.Errorf("rendering cluster-info: %w", err)
 	}
 	if err := bootstrap.Apply(ctx, client, info); err != nil {
+		return fmt.Errorf("preparing the cluster: %w", err)
+	}
+	if err := p.startControllers(ca); err != nil {
 		return err
 	}
-	running, cancel := context.WithCancel(context.Background())
-	set, err := controllers.Start(running, controllers.Config{URL: url(p.addr.local, p.port), CA: ca, Keys: p.keys})
+	return untilReady(ctx, client.RESTClient())
+}
+
+func (p *plane) startControllers(ca []byte) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	set, err := controllers.Start(ctx, controllers.Config{URL: url(p.addr.local, p.port), CA: ca, Keys: p.keys})
 	if err != nil {
 		cancel()
-		return err
+		return fmt.Errorf("starting controllers: %w", err)
 	}
 	p.stops = append(p.stops, func() error {
 		cancel()
@@ -195,16 +211,18 @@ func (p *plane) settle(ctx context.Context, api *apiserver.Server) error {
 	return nil
 }
 
-func (p *plane) untilReady(ctx context.Context, client rest.Interface) error {
+func untilReady(ctx context.Context, client rest.Interface) error {
 	for {
+		ready := client.Get().AbsPath("/readyz")
+		for _, hook := range bootstrap.HooksAfterReady {
+			ready.Param("exclude", hook)
+		}
 		var code int
-		client.Get().AbsPath("/readyz").Do(ctx).StatusCode(&code)
+		ready.Do(ctx).StatusCode(&code)
 		if code == http.StatusOK {
 			return nil
 		}
 		select {
-		case err := <-p.failed:
-			return err
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for kube-apiserver: %w", context.Cause(ctx))
 		case <-time.After(readyPoll):
@@ -243,8 +261,8 @@ func (p *plane) watch(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-p.failed:
-			return err
+		case <-p.dead.Done():
+			return context.Cause(p.dead)
 		case <-tick.C:
 			if err := errors.Join(p.renew(), p.writeKubeconfig()); err != nil {
 				fmt.Fprintf(p.options.Stderr, "controlplane: renewing certificates: %v\n", err)
@@ -259,16 +277,4 @@ func (p *plane) stop() error {
 		errs = append(errs, p.stops[i]())
 	}
 	return errors.Join(errs...)
-}
-
-func (p *plane) forward(failed <-chan error) {
-	go func() { p.fail(<-failed) }()
-}
-
-// fail keeps the first causes; the rest is consequence.
-func (p *plane) fail(err error) {
-	select {
-	case p.failed <- err:
-	default:
-	}
 }
