@@ -54,7 +54,7 @@ func run(args []string) int {
 }
 
 func parse(args []string) (server.Options, error) {
-	o := server.Options{Stdout: os.Stdout, Stderr: os.Stderr}
+	o := server.Options{Stdout: os.Stdout}
 	fs := flag.NewFlagSet("controlplane", flag.ContinueOnError)
 	fs.StringVar(&o.Data, "data", "", "`folder` that keeps all state; made if absent (required)")
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", "", "`file` to write the admin kubeconfig to (default DATA/kubeconfig)")

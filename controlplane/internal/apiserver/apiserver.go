@@ -8,12 +8,15 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/rest"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+	apioptions "k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 
 	"stargate.io/stargate/controlplane/internal/pki"
 )
@@ -35,32 +38,34 @@ type Config struct {
 // Server is an API server that is wired but not yet serving.
 type Server struct {
 	run      func(context.Context) error
+	hooks    map[string]genericapiserver.PostStartHookFunc
 	loopback *rest.Config
+	release  context.CancelFunc // ends what New began in the background
 }
 
-// New wires the server and opens its connections to etcd. ctx bounds what the
-// server does in the background; end it only after Run has returned.
-func New(ctx context.Context, c Config) (*Server, error) {
-	opts, err := options(c)
+// New wires the server and opens its connections to etcd. What it begins lasts
+// until Run has returned.
+func New(c Config) (_ *Server, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			cancel()
+		}
+	}()
+	completed, err := complete(ctx, c)
 	if err != nil {
 		return nil, err
-	}
-	// Feature gates are global to the process and take effect here.
-	if err := opts.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
-		return nil, fmt.Errorf("setting feature gates: %w", err)
-	}
-	// What the server says to itself needs no deprecation warnings in the log.
-	rest.SetDefaultWarningHandler(rest.NoWarnings{})
-	completed, err := opts.Complete(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("completing options of kube-apiserver: %w", err)
-	}
-	if errs := completed.Validate(); len(errs) > 0 {
-		return nil, fmt.Errorf("checking options of kube-apiserver: %w", utilerrors.NewAggregate(errs))
 	}
 	config, err := app.NewConfig(completed)
 	if err != nil {
 		return nil, fmt.Errorf("configuring kube-apiserver: %w", err)
+	}
+	hooks, err := lateHooks()
+	if err != nil {
+		return nil, err
+	}
+	for name := range hooks {
+		config.KubeAPIs.ControlPlane.Generic.DisabledPostStartHooks.Insert(name)
 	}
 	ready, err := config.Complete()
 	if err != nil {
@@ -74,15 +79,49 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing kube-apiserver: %w", err)
 	}
-	return &Server{run: prepared.Run, loopback: chain.GenericAPIServer.LoopbackClientConfig}, nil
+	return &Server{run: prepared.Run, hooks: hooks, loopback: chain.GenericAPIServer.LoopbackClientConfig, release: cancel}, nil
 }
 
-// Run serves until ctx ends, then lets requests in flight finish.
-func (s *Server) Run(ctx context.Context) error {
-	if err := s.run(ctx); err != nil {
-		return fmt.Errorf("running kube-apiserver: %w", err)
+func complete(ctx context.Context, c Config) (apioptions.CompletedOptions, error) {
+	var none apioptions.CompletedOptions
+	opts, err := options(c)
+	if err != nil {
+		return none, err
 	}
-	return nil
+	// Feature gates are global to the process and take effect here.
+	if err := opts.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
+		return none, fmt.Errorf("setting feature gates: %w", err)
+	}
+	// What the server says to itself needs no deprecation warnings in the log.
+	rest.SetDefaultWarningHandler(rest.NoWarnings{})
+	completed, err := opts.Complete(ctx)
+	if err != nil {
+		return none, fmt.Errorf("completing options of kube-apiserver: %w", err)
+	}
+	if errs := completed.Validate(); len(errs) > 0 {
+		return none, fmt.Errorf("checking options of kube-apiserver: %w", utilerrors.NewAggregate(errs))
+	}
+	return completed, nil
+}
+
+// Run serves until ctx ends, then lets requests in flight finish. It can be
+// called once.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.release()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() { served <- s.run(ctx) }()
+	select {
+	case err := <-runLate(ctx, s.Loopback(), s.hooks):
+		cancel()
+		return errors.Join(err, <-served)
+	case err := <-served:
+		if err != nil {
+			return fmt.Errorf("running kube-apiserver: %w", err)
+		}
+		return nil
+	}
 }
 
 // Loopback is a client configuration above all authorization. It never leaves the process.

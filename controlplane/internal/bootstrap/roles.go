@@ -10,18 +10,9 @@ import (
 	policy "k8s.io/kubernetes/plugin/pkg/auth/authorizer/rbac/bootstrappolicy"
 )
 
-// HooksAfterReady are the hooks of kube-apiserver that need not have run for the
-// server to be ready. Both wait for a full second before their first look,
-// which would be half of our start. The first keeps the roles of Kubernetes in
-// order, and finds them made by missingRoles; the second makes priority classes
-// for pods of the system, of which there are none here.
-var HooksAfterReady = []string{
-	"poststarthook/rbac/bootstrap-roles",
-	"poststarthook/scheduling/bootstrap-system-priority-classes",
-}
-
 // missingRoles returns a task for each role and binding of Kubernetes that is
-// absent. What is there already is left to kube-apiserver to reconcile.
+// absent. What is there already is left to kube-apiserver's hook to reconcile,
+// which comes a second later.
 func missingRoles(ctx context.Context, client rbacclient.RbacV1Interface) ([]task, error) {
 	have, err := existing(ctx, client)
 	if err != nil {

@@ -24,6 +24,7 @@ type Config struct {
 	QuotaBytes   int64  // writes are refused above; 0 is etcd's default of 2 GiB
 	UnsafeNoSync bool   // no fsync: a power cut may lose everything
 	Log          io.Writer
+	Terminal     io.Writer // for what it dies of
 	Verbose      bool
 }
 
@@ -103,7 +104,21 @@ func logger(c Config) *zap.Logger {
 	}
 	enc := zap.NewProductionEncoderConfig()
 	enc.EncodeTime = zapcore.ISO8601TimeEncoder
-	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(enc), zapcore.AddSync(c.Log), level)).Named("etcd")
+	core := zapcore.NewCore(zapcore.NewConsoleEncoder(enc), zapcore.AddSync(c.Log), level)
+	return zap.New(core, zap.WithFatalHook(lastWords{c.Terminal})).Named("etcd")
+}
+
+// lastWords ends the process as zap does on a fatal entry, and says why where a
+// person sees it: etcd gives up this way when it can no longer write.
+type lastWords struct{ terminal io.Writer }
+
+func (w lastWords) OnWrite(e *zapcore.CheckedEntry, fields []zapcore.Field) {
+	said := zapcore.NewMapObjectEncoder()
+	for _, f := range fields {
+		f.AddTo(said)
+	}
+	fmt.Fprintf(w.terminal, "controlplane: etcd: %s: %v\n", e.Message, said.Fields["error"])
+	os.Exit(1)
 }
 
 // socketPath prefers the data folder and falls back to a private temporary one

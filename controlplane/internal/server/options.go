@@ -29,7 +29,7 @@ type Options struct {
 	MaxInFlight         int
 	MaxMutatingInFlight int
 
-	Stdout, Stderr io.Writer
+	Stdout io.Writer // for the one line that says it is ready
 }
 
 // address is what Options say about the network, parsed.

@@ -51,12 +51,12 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer dir.Close()
-	logs, closeLog, err := openLog(o)
+	logs, terminal, closeLog, err := openLog(o)
 	if err != nil {
 		return err
 	}
 	defer closeLog()
-	p := &plane{options: o, addr: addr, dir: dir}
+	p := &plane{options: o, addr: addr, dir: dir, terminal: terminal}
 	p.dead, p.fail = context.WithCancelCause(context.Background())
 	// Down in the opposite order, whatever of it came up.
 	defer func() { err = errors.Join(err, p.stop()) }()
@@ -79,6 +79,8 @@ type plane struct {
 	dir     *datadir.Dir
 	port    int
 	keys    pki.Bundle
+
+	terminal io.Writer // for what a person should see
 
 	dead context.Context // ends when a part dies by itself; its cause says of what
 	fail context.CancelCauseFunc
@@ -111,7 +113,7 @@ func (p *plane) start(ctx context.Context, logs io.Writer) error {
 	}
 	db, err := etcd.Start(ctx, etcd.Config{
 		Dir: p.dir.Path("etcd"), QuotaBytes: p.options.EtcdQuotaBytes, UnsafeNoSync: p.options.UnsafeNoFsync,
-		Log: logs, Verbose: p.options.Verbosity > 0,
+		Log: logs, Terminal: p.terminal, Verbose: p.options.Verbosity > 0,
 	})
 	if err != nil {
 		return err
@@ -137,17 +139,16 @@ func (p *plane) renew() error {
 }
 
 func (p *plane) startAPIServer(l net.Listener, endpoint string) (*apiserver.Server, error) {
-	// Not below the caller's context: the server must outlive the signal until it has drained.
-	ctx, cancel := context.WithCancel(context.Background())
-	api, err := apiserver.New(ctx, apiserver.Config{
+	api, err := apiserver.New(apiserver.Config{
 		Listener: l, Advertise: p.addr.advertise, ServiceIP: p.addr.services, Keys: p.keys, Etcd: endpoint,
 		Dir: p.dir.Path(), AuditLog: p.options.AuditLog,
 		MaxInFlight: p.options.MaxInFlight, MaxMutatingInFlight: p.options.MaxMutatingInFlight,
 	})
 	if err != nil {
-		cancel()
 		return nil, err
 	}
+	// Not below the caller's context: the server goes after the controllers.
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
 		err := api.Run(ctx)
@@ -213,12 +214,8 @@ func (p *plane) startControllers(ca []byte) error {
 
 func untilReady(ctx context.Context, client rest.Interface) error {
 	for {
-		ready := client.Get().AbsPath("/readyz")
-		for _, hook := range bootstrap.HooksAfterReady {
-			ready.Param("exclude", hook)
-		}
 		var code int
-		ready.Do(ctx).StatusCode(&code)
+		client.Get().AbsPath("/readyz").Do(ctx).StatusCode(&code)
 		if code == http.StatusOK {
 			return nil
 		}
@@ -265,7 +262,7 @@ func (p *plane) watch(ctx context.Context) error {
 			return context.Cause(p.dead)
 		case <-tick.C:
 			if err := errors.Join(p.renew(), p.writeKubeconfig()); err != nil {
-				fmt.Fprintf(p.options.Stderr, "controlplane: renewing certificates: %v\n", err)
+				fmt.Fprintf(p.terminal, "controlplane: renewing certificates: %v\n", err)
 			}
 		}
 	}
