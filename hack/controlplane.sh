@@ -75,7 +75,7 @@ compile() {
 	# shellcheck disable=SC2064 # expanded now: tmp is gone when the trap runs
 	trap "rm -rf '$tmp'" EXIT
 	say "controlplane: first time: compiles an API server, some minutes; later seconds"
-	(cd "$src" && go build -trimpath -buildvcs=false -ldflags '-s -w' -o "$tmp/controlplane" . 8>&-) >&2 ||
+	(cd "$src" && go build -trimpath -buildvcs=false -ldflags "-s -w $(versions)" -o "$tmp/controlplane" . 8>&-) >&2 ||
 		die "building failed (above)"
 	chmod 0755 "$tmp"
 	rm -rf "$(dirname "$bin")"
@@ -83,6 +83,14 @@ compile() {
 	trap - EXIT
 	say "controlplane: built in $((SECONDS - began)) s, $(($(stat -c %s "$bin") / 1000000)) MB"
 	prune
+}
+
+# versions has the server say which Kubernetes it is: clients ask. It would say v0.0.0.
+versions() {
+	local v major minor pkg=k8s.io/component-base/version
+	v=$(go list -m -f '{{.Version}}' k8s.io/kubernetes)
+	IFS=. read -r major minor _ <<<"${v#v}"
+	echo "-X $pkg.gitVersion=$v -X $pkg.gitMajor=$major -X $pkg.gitMinor=$minor -X k8s.io/client-go/pkg/version.gitVersion=$v"
 }
 
 prune() {
