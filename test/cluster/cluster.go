@@ -50,7 +50,8 @@ func WithFlags(flags ...string) Option {
 	return func(o *options) { o.flags = append(o.flags, flags...) }
 }
 
-// WithAuditLog has every request noted in Cluster.AuditLog: who, verb, object, outcome.
+// WithAuditLog has every request noted in Cluster.AuditLog, who, verb, object and
+// outcome, shortly after it was answered.
 func WithAuditLog() Option { return func(o *options) { o.auditLog = true } }
 
 // Bare leaves out Stargate's kinds and admission policies.

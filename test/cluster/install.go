@@ -25,7 +25,7 @@ import (
 const installTimeout = 30 * time.Second
 
 // install applies what config/crd and, where it is there, config/admission
-// hold, and returns when the kinds are served.
+// hold, and returns when the kinds are served and the policies in force.
 func (c *Cluster) install(root string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
 	defer cancel()
@@ -36,6 +36,9 @@ func (c *Cluster) install(root string) error {
 		}
 		if err := c.Apply(ctx, objects...); err != nil {
 			return fmt.Errorf("installing config/%s: %w", folder, err)
+		}
+		if folder == "admission" && len(objects) > 0 {
+			return c.admissionInForce(ctx)
 		}
 	}
 	return nil
@@ -97,15 +100,15 @@ func untilServed(ctx context.Context, client dynamic.Interface, crd *unstructure
 		}
 		name, _ := version["name"].(string)
 		gvr := schema.GroupVersionResource{Group: group, Version: name, Resource: plural}
-		for {
+		err := poll(ctx, gvr.String()+" to be served", func() (bool, error) {
 			_, err := client.Resource(gvr).List(ctx, metav1.ListOptions{Limit: 1})
-			if err == nil {
-				break
+			if apierrors.IsNotFound(err) || apierrors.IsServiceUnavailable(err) {
+				return false, nil
 			}
-			if !apierrors.IsNotFound(err) && !apierrors.IsServiceUnavailable(err) {
-				return fmt.Errorf("waiting for %s to be served: %w", gvr, err)
-			}
-			time.Sleep(10 * time.Millisecond) // the pace of the polling; ctx is the deadline
+			return err == nil, err
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

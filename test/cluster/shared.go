@@ -10,15 +10,16 @@ import (
 var shared struct {
 	sync.Mutex
 	ready   bool // Main is in charge and will stop it
+	opts    []Option
 	cluster *Cluster
 	err     error
 }
 
 // Main runs the tests of a package, then stops the cluster that they shared,
-// and ends the process with the tests' exit code.
-func Main(m *testing.M) {
+// and ends the process with the tests' exit code. The options are for that cluster.
+func Main(m *testing.M, opts ...Option) {
 	shared.Lock()
-	shared.ready = true
+	shared.ready, shared.opts = true, opts
 	shared.Unlock()
 	code := m.Run()
 	shared.Lock()
@@ -43,7 +44,7 @@ func Shared(tb testing.TB) *Cluster {
 		tb.Fatal("cluster.Shared needs: func TestMain(m *testing.M) { cluster.Main(m) }")
 	}
 	if shared.cluster == nil && shared.err == nil {
-		shared.cluster, shared.err = start()
+		shared.cluster, shared.err = start(shared.opts...)
 	}
 	if shared.err != nil {
 		tb.Fatalf("starting the shared control plane: %v", shared.err)
