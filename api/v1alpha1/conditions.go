@@ -1,0 +1,116 @@
+package v1alpha1
+
+// Condition types. Ready, Reconciling and Stalled follow kstatus, so that Flux, Argo CD and
+// kubectl wait compute the right readiness without a plug-in.
+const (
+	ConditionReady       = "Ready"
+	ConditionReconciling = "Reconciling"
+	ConditionStalled     = "Stalled"
+
+	// Of an Operation.
+	ConditionAdmitted     = "Admitted"
+	ConditionPreHooksDone = "PreHooksDone"
+	ConditionDispatched   = "Dispatched"
+	ConditionCompleted    = "Completed"
+	ConditionHeld         = "Held"
+	ConditionFailed       = "Failed"
+
+	// Of a Server and a Datacenter.
+	ConditionReachable = "Reachable"
+	ConditionHealthy   = "Healthy"
+
+	// ConditionExactlyOnce of a Datacenter is False where its site cannot promise that a request
+	// whose reply was lost is done only once.
+	ConditionExactlyOnce = "ExactlyOnce"
+)
+
+// Reasons of an Operation's conditions, holds and events.
+const (
+	ReasonAdmitted   = "Admitted"
+	ReasonDispatched = "Dispatched"
+	ReasonRunning    = "Running"
+	ReasonSucceeded  = "Succeeded"
+	ReasonUnchanged  = "Unchanged"
+	ReasonFailed     = "Failed"
+	ReasonCancelled  = "Cancelled"
+	ReasonDeleted    = "Deleted"
+	ReasonDenied     = "Denied"
+	ReasonPending    = "Pending"
+	ReasonRetrying   = "Retrying"
+	ReasonCancelling = "Cancelling"
+
+	// Holds: what an Operation waits for.
+	ReasonServerNotFound      = "ServerNotFound"
+	ReasonProfileNotFound     = "ProfileNotFound"
+	ReasonProfileInvalid      = "ProfileInvalid"
+	ReasonDatacenterNotFound  = "DatacenterNotFound"
+	ReasonDatacenterAmbiguous = "DatacenterAmbiguous"
+	ReasonDatacenterPaused    = "DatacenterPaused"
+	ReasonDatacenterInvalid   = "DatacenterInvalid"
+	ReasonServerPaused        = "ServerPaused"
+	ReasonServerMaintenance   = "ServerMaintenance"
+	ReasonServerBusy          = "ServerBusy"
+	ReasonServerQuarantined   = "ServerQuarantined"
+	ReasonServerDeleted       = "ServerDeleted"
+	ReasonServerRecreated     = "ServerRecreated"
+	ReasonIdentityConflict    = "IdentityConflict"
+	ReasonLimitReached        = "LimitReached"
+	ReasonUnreachable         = "Unreachable"
+	ReasonSecretNotFound      = "SecretNotFound"
+	ReasonSecretInvalid       = "SecretInvalid"
+	ReasonBackOff             = "BackOff"
+
+	// ReasonUnknown: the request may have landed, and the site cannot tell.
+	ReasonUnknown = "Unknown"
+
+	// Ends.
+	ReasonRejected         = "Rejected"
+	ReasonIdentityMismatch = "IdentityMismatch"
+	ReasonTimedOut         = "TimedOut"
+	ReasonJobFailed        = "JobFailed"
+	ReasonJobLost          = "JobLost"
+	ReasonJobAbandoned     = "JobAbandoned"
+	ReasonInterrupted      = "Interrupted"
+	ReasonProfileChanged   = "ProfileChanged"
+	ReasonServerChanged    = "ServerChanged"
+	ReasonResolved         = "Resolved"
+)
+
+// Reasons of a Server's and a Datacenter's conditions.
+const (
+	ReasonReady         = "Ready"
+	ReasonUntouched     = "Untouched"
+	ReasonProvisioning  = "Provisioning"
+	ReasonQuarantined   = "Quarantined"
+	ReasonReleased      = "Released"
+	ReasonAdopted       = "Adopted"
+	ReasonOperationGone = "OperationGone"
+	ReasonReachable     = "Reachable"
+	ReasonChecking      = "Checking"
+	ReasonNoRequestID   = "SiteKnowsNoRequestID"
+	ReasonRequestID     = "SiteKnowsRequestID"
+	ReasonPaused        = "Paused"
+	ReasonNoDriver      = "DriverMissing"
+	ReasonInsecure      = "InsecureSkipVerify"
+)
+
+const (
+	// Finalizer keeps an Operation, a busy Server and a used Datacenter until what runs has ended.
+	Finalizer = "stargate.io/in-use"
+
+	// AnnotationRelease on a Server holds the UID of the quarantine that is released.
+	AnnotationRelease = "stargate.io/release"
+	// AnnotationReleaseReason says why.
+	AnnotationReleaseReason = "stargate.io/release-reason"
+
+	// AnnotationResolve on an Operation says what became of a request whose reply was lost, as
+	// "<request id>=it-ran" or "<request id>=it-did-not".
+	AnnotationResolve = "stargate.io/resolve"
+	// AnnotationResolveReason says how that is known.
+	AnnotationResolveReason = "stargate.io/resolve-reason"
+
+	// AnnotationRequester is stamped at admission with the user who created an Operation.
+	AnnotationRequester = "stargate.io/requester"
+	// AnnotationCancelReason says why an Operation was cancelled.
+	AnnotationCancelReason = "stargate.io/cancel-reason"
+)

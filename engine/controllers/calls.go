@@ -1,0 +1,184 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"stargate.io/stargate/drivers"
+	"stargate.io/stargate/engine/operation"
+)
+
+const (
+	// workersPerSite bounds the calls that are under way at one site, so that a site that hangs costs
+	// the others nothing.
+	workersPerSite = 32
+	// callTimeout bounds one call; a driver bounds its own requests more tightly.
+	callTimeout = 45 * time.Second
+)
+
+// calls makes the calls to sites, and keeps what this process alone can know of them.
+type calls struct {
+	clock clock.Clock
+	wake  func(types.NamespacedName)
+
+	mu      sync.Mutex
+	records map[types.UID]*callRecord
+	lines   map[string]*siteLine
+	running sync.WaitGroup
+}
+
+// callRecord of one Operation's calls.
+type callRecord struct {
+	calling  bool
+	reply    *operation.Reply
+	lastCall time.Time
+	// intent is the request ID whose intent this process wrote; landed says that a call for it may
+	// have reached the site.
+	intent string
+	landed bool
+}
+
+// siteLine is a site's queue and how many workers empty it.
+type siteLine struct {
+	queue   []func()
+	workers int
+}
+
+func newCalls(clock clock.Clock, wake func(types.NamespacedName)) *calls {
+	return &calls{clock: clock, wake: wake, records: map[types.UID]*callRecord{}, lines: map[string]*siteLine{}}
+}
+
+func (c *calls) record(uid types.UID) *callRecord {
+	if c.records[uid] == nil {
+		c.records[uid] = &callRecord{}
+	}
+	return c.records[uid]
+}
+
+// intend remembers that this process is about to write the intent of a request.
+func (c *calls) intend(uid types.UID, requestID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.record(uid)
+	r.intent, r.landed = requestID, false
+}
+
+// tell fills in what the snapshot says of calls.
+func (c *calls) tell(uid types.UID, process string, s *operation.Snapshot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.records[uid]
+	if r == nil {
+		return
+	}
+	s.Calling, s.Reply, s.LastCall = r.calling, r.reply, r.lastCall
+	if attempt := s.Operation.Status.LastAttempt(); attempt != nil {
+		s.NotLanded = attempt.By == process && attempt.RequestID == r.intent && !r.landed
+	}
+}
+
+// folded drops a reply that was written down or needs no writing.
+func (c *calls) folded(uid types.UID, reply *operation.Reply) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.records[uid]; r != nil && r.reply == reply {
+		r.reply = nil
+	}
+}
+
+// forget drops everything of an Operation that has ended.
+func (c *calls) forget(uid types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.records[uid]; r != nil && !r.calling {
+		delete(c.records, uid)
+	}
+}
+
+// start makes a call in the background. The reply wakes the Operation.
+func (c *calls) start(ctx context.Context, key types.NamespacedName, uid types.UID, site string, driver drivers.Driver, call operation.Call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.record(uid)
+	if r.calling {
+		return
+	}
+	untainted := call.Kind == operation.CallStart && r.intent == call.Request.ID && !r.landed
+	r.calling, r.reply = true, nil
+	if call.Kind == operation.CallStart {
+		r.landed = true
+	}
+	c.enqueue(site, func() {
+		reply := perform(ctx, driver, call)
+		c.mu.Lock()
+		r.calling, r.reply, r.lastCall = false, reply, c.clock.Now()
+		if untainted && reply.Err != nil && drivers.KindOf(reply.Err) == drivers.Transient {
+			r.landed = false
+		}
+		c.mu.Unlock()
+		observeCall(site, call.Kind, reply.Err)
+		c.wake(key)
+	})
+}
+
+// enqueue hands work to a site's workers; called with the lock held.
+func (c *calls) enqueue(site string, work func()) {
+	line := c.lines[site]
+	if line == nil {
+		line = &siteLine{}
+		c.lines[site] = line
+	}
+	line.queue = append(line.queue, work)
+	if line.workers < workersPerSite {
+		line.workers++
+		c.running.Go(func() { c.empty(line) })
+	}
+}
+
+// empty works a site's queue off and ends with it.
+func (c *calls) empty(line *siteLine) {
+	for {
+		c.mu.Lock()
+		if len(line.queue) == 0 {
+			line.workers--
+			c.mu.Unlock()
+			return
+		}
+		work := line.queue[0]
+		line.queue[0] = nil
+		line.queue = line.queue[1:]
+		c.mu.Unlock()
+		work()
+	}
+}
+
+// wait for the workers to end; their context must have ended before.
+func (c *calls) wait() { c.running.Wait() }
+
+// perform makes one call. A driver that panics costs its own call: the outcome is then Unknown.
+func perform(ctx context.Context, driver drivers.Driver, call operation.Call) (reply *operation.Reply) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	reply = &operation.Reply{Kind: call.Kind, RequestID: call.Job.RequestID}
+	defer func() {
+		if p := recover(); p != nil {
+			reply.Err = &drivers.Error{Kind: drivers.Unknown, Message: fmt.Sprintf("the driver failed: %v", p)}
+		}
+	}()
+	switch call.Kind {
+	case operation.CallStart:
+		reply.Job, reply.Err = driver.Start(ctx, call.Request)
+	case operation.CallFind:
+		reply.Job, reply.Found, reply.Err = driver.Find(ctx, call.Job.RequestID)
+	case operation.CallStatus:
+		reply.Status, reply.Err = driver.Status(ctx, call.Job)
+	case operation.CallCancel:
+		reply.Err = driver.Cancel(ctx, call.Job)
+	}
+	return reply
+}

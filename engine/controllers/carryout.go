@@ -1,0 +1,140 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/operation"
+)
+
+// carryOut does one effect and folds what came back into the snapshot. done says that the pass ends
+// here, because the rest comes by itself.
+func (r *Operations) carryOut(ctx context.Context, p *pass, effect operation.Effect) (done bool, err error) {
+	switch effect := effect.(type) {
+	case operation.AskGate:
+		verdict := r.gate.Admit(&p.Snapshot, p.limit)
+		p.Verdict = &verdict
+		return false, nil
+	case operation.AddFinalizer:
+		return false, r.writeFinalizers(ctx, p, append(slices.Clone(p.Operation.Finalizers), v1alpha1.Finalizer))
+	case operation.RemoveFinalizer:
+		left := slices.DeleteFunc(slices.Clone(p.Operation.Finalizers), func(f string) bool { return f == v1alpha1.Finalizer })
+		r.gate.Release(p.Operation.UID)
+		return true, r.writeFinalizers(ctx, p, left)
+	case operation.Delete:
+		return true, client.IgnoreNotFound(r.client.Delete(ctx, p.Operation, client.Preconditions{UID: &p.Operation.UID, ResourceVersion: &p.Operation.ResourceVersion}))
+	case operation.WriteServer:
+		return false, r.writeServer(ctx, p, effect.Status)
+	case operation.WriteStatus:
+		return false, r.writeStatus(ctx, p, effect)
+	case operation.Confirm:
+		return false, r.confirm(ctx, p)
+	case operation.Call:
+		return r.call(p, effect)
+	}
+	return false, fmt.Errorf("unknown effect %T", effect)
+}
+
+// writeStatus writes the Operation's status.
+func (r *Operations) writeStatus(ctx context.Context, p *pass, write operation.WriteStatus) error {
+	next := p.Operation.DeepCopy()
+	next.Status = write.Status
+	if write.Intent {
+		r.calls.intend(next.UID, next.Status.LastAttempt().RequestID)
+	}
+	before := p.Operation
+	if err := r.client.Status().Update(ctx, next); err != nil {
+		return fmt.Errorf("writing the status of Operation %s: %w", p.key, err)
+	}
+	r.operations.wrote(next)
+	p.Operation = next
+	if write.Intent {
+		p.NotLanded = true
+	}
+	observeWrite(before, next)
+	r.tell(next, write.Event)
+	return nil
+}
+
+// writeServer writes the Server's status: a claim, or an outcome.
+func (r *Operations) writeServer(ctx context.Context, p *pass, status v1alpha1.ServerStatus) error {
+	next := p.Server.DeepCopy()
+	next.Status = status
+	if err := r.client.Status().Update(ctx, next); err != nil {
+		return fmt.Errorf("writing the status of Server %s: %w", next.Name, err)
+	}
+	r.servers.wrote(next)
+	p.Server = next
+	return nil
+}
+
+func (r *Operations) writeFinalizers(ctx context.Context, p *pass, finalizers []string) error {
+	next := p.Operation.DeepCopy()
+	next.Finalizers = finalizers
+	if err := r.client.Update(ctx, next); err != nil {
+		return fmt.Errorf("writing the finalizers of Operation %s: %w", p.key, err)
+	}
+	r.operations.wrote(next)
+	p.Operation = next
+	return nil
+}
+
+// confirm asks the API server itself, in the moment before the deed, what no compare-and-swap has
+// just shown: the Datacenter always, Server and Operation where the intent is not of this pass.
+func (r *Operations) confirm(ctx context.Context, p *pass) error {
+	p.Confirmed = &operation.Confirmation{}
+	if p.Site.Name != "" {
+		var dc v1alpha1.Datacenter
+		err := r.live.Get(ctx, types.NamespacedName{Namespace: p.key.Namespace, Name: p.Site.Name}, &dc)
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("reading Datacenter %s: %w", p.Site.Name, err)
+		}
+		if err != nil {
+			_, p.Confirmed.Hold = pick(nil, p.key.Namespace, p.Site.Name)
+			return nil
+		}
+		p.Confirmed.Hold = operation.SiteHold(operation.Site{Name: dc.Name, Paused: dc.Spec.Paused, Reason: dc.Spec.Reason})
+	}
+	if p.Confirmed.Hold == nil {
+		return r.confirmServer(ctx, p)
+	}
+	return nil
+}
+
+// confirmServer looks at the Server and, through its compare-and-swap, at the Operation once more.
+func (r *Operations) confirmServer(ctx context.Context, p *pass) error {
+	var server v1alpha1.Server
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(p.Server), &server); err != nil {
+		return fmt.Errorf("reading Server %s: %w", p.Server.Name, err)
+	}
+	if server.UID != p.Server.UID || server.Status.ActiveOperation == nil || server.Status.ActiveOperation.UID != string(p.Operation.UID) {
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("servers").GroupResource(), server.Name, fmt.Errorf("the claim is not ours any more"))
+	}
+	p.Confirmed.Hold = operation.ServerHold(&server, p.Conflicts)
+	if p.NotLanded {
+		return nil
+	}
+	var op v1alpha1.Operation
+	if err := r.live.Get(ctx, p.key, &op); err != nil {
+		return fmt.Errorf("reading Operation %s: %w", p.key, err)
+	}
+	if op.ResourceVersion != p.Operation.ResourceVersion {
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("operations").GroupResource(), op.Name, fmt.Errorf("it changed"))
+	}
+	return nil
+}
+
+// call hands a call to the site's workers; the reply wakes the Operation.
+func (r *Operations) call(p *pass, call operation.Call) (bool, error) {
+	if p.driver == nil {
+		return false, fmt.Errorf("operation %s: no driver for %s", p.key, p.Site.Name)
+	}
+	r.calls.start(r.background, p.key, p.Operation.UID, p.key.Namespace+"/"+p.Site.Name, p.driver, call)
+	return true, nil
+}

@@ -1,0 +1,135 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/ledger"
+	"stargate.io/stargate/engine/operation"
+)
+
+// Gate decides whether an Operation may start, and takes its place in the same step.
+type Gate interface {
+	// Admit evaluates and reserves. Asking again for an Operation that has its place is free.
+	Admit(s *operation.Snapshot, limit int) operation.Verdict
+	// Occupy counts an Operation that was seen to run already.
+	Occupy(op *v1alpha1.Operation, site string)
+	// Release gives an Operation's place back, whatever way it ended.
+	Release(uid types.UID)
+}
+
+// ledgerGate has the ledger's own rules only: one Operation a server, and the datacenter's limit.
+type ledgerGate struct {
+	ledger *ledger.Ledger
+	wake   func(types.NamespacedName)
+}
+
+// Admit implements Gate.
+func (g *ledgerGate) Admit(s *operation.Snapshot, limit int) operation.Verdict {
+	verdict := g.ledger.Request(ask(s.Operation, s.Site.Name, limit))
+	g.wakeAll(verdict.Wake)
+	switch {
+	case verdict.Admitted:
+		return operation.Verdict{Admitted: true}
+	case verdict.BusyWith != "":
+		_, name, _ := splitKey(verdict.BusyWith)
+		return operation.Verdict{Holds: []v1alpha1.Hold{{
+			Source: "Server/" + s.Server.Name, Rule: "one-operation-per-server", Reason: v1alpha1.ReasonServerBusy,
+			Message:  fmt.Sprintf("Operation %s is at work on server %s", name, s.Server.Name),
+			Observed: "1", Limit: "1", ClearsWhen: "Operation/" + name + " ends",
+		}}}
+	}
+	return operation.Verdict{Holds: []v1alpha1.Hold{{
+		Source: "Datacenter/" + s.Site.Name, Rule: "concurrent-operations", Reason: v1alpha1.ReasonLimitReached,
+		Message:  fmt.Sprintf("%d of %d Operations that Datacenter %s allows at once are under way", verdict.Active, verdict.Limit, s.Site.Name),
+		Observed: fmt.Sprint(verdict.Active), Limit: fmt.Sprint(verdict.Limit), ClearsWhen: "one of them ends",
+	}}}
+}
+
+// Occupy implements Gate.
+func (g *ledgerGate) Occupy(op *v1alpha1.Operation, site string) {
+	g.ledger.Occupy(ask(op, site, 0))
+}
+
+// Release implements Gate.
+func (g *ledgerGate) Release(uid types.UID) { g.wakeAll(g.ledger.Release(string(uid))) }
+
+func (g *ledgerGate) wakeAll(keys []ledger.Key) {
+	for _, key := range keys {
+		if namespace, name, ok := splitKey(key); ok {
+			g.wake(types.NamespacedName{Namespace: namespace, Name: name})
+		}
+	}
+}
+
+// ask is an Operation as the ledger sees it.
+func ask(op *v1alpha1.Operation, site string, limit int) ledger.Ask {
+	return ledger.Ask{
+		UID: string(op.UID), Key: ledger.Key(op.Namespace + "/" + op.Name),
+		Server: ledger.Key(op.Namespace + "/" + op.Spec.ServerRef.Name),
+		Site:   ledger.Key(op.Namespace + "/" + site), Limit: limit,
+		Priority: op.Spec.Priority, Created: op.CreationTimestamp.Time,
+	}
+}
+
+// underway tells whether an Operation has a place: it was dispatched, or may have been.
+func underway(op *v1alpha1.Operation) bool {
+	return !op.Status.Phase.Terminal() && len(op.Status.Attempts) > 0 &&
+		(operation.StageOf(&op.Status) != operation.StageWaiting || failedBefore(op))
+}
+
+// failedBefore tells whether the Operation waits for a retry, and so still has its server.
+func failedBefore(op *v1alpha1.Operation) bool {
+	for i := range op.Status.Attempts {
+		if op.Status.Attempts[i].Outcome != v1alpha1.AttemptWithdrawn {
+			return true
+		}
+	}
+	return false
+}
+
+// rebuild counts what is under way, from the API server itself, before anything is admitted.
+type rebuild struct {
+	mu     sync.Mutex
+	done   bool
+	live   client.Reader
+	ledger *ledger.Ledger
+	scope  Scope
+}
+
+// once counts, unless that was done already. An error leaves it to the next call.
+func (r *rebuild) once(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.done {
+		return nil
+	}
+	var active []ledger.Ask
+	for _, namespace := range r.scope.listNamespaces() {
+		options := &client.ListOptions{Namespace: namespace, Limit: 500}
+		for {
+			var page v1alpha1.OperationList
+			if err := r.live.List(ctx, &page, options); err != nil {
+				return fmt.Errorf("counting what is under way: %w", err)
+			}
+			for i := range page.Items {
+				op := &page.Items[i]
+				if r.scope.Has(op.Namespace) && underway(op) {
+					active = append(active, ask(op, op.Status.DecidedOn.Datacenter, 0))
+				}
+			}
+			if page.Continue == "" {
+				break
+			}
+			options.Continue = page.Continue
+		}
+	}
+	r.ledger.Rebuild(active)
+	r.done = true
+	return nil
+}

@@ -1,0 +1,162 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/drivers"
+	"stargate.io/stargate/engine/operation"
+)
+
+// maxEffects bounds one pass; a decision that does not come to an end is a bug, and must not spin.
+const maxEffects = 24
+
+// Operations reconciles Operations.
+type Operations struct {
+	client   client.Client
+	live     client.Reader
+	clock    clock.Clock
+	gate     Gate
+	sites    *sites
+	calls    *calls
+	recorder record.EventRecorder
+	rebuild  *rebuild
+	scope    Scope
+	process  string
+	// background outlives a Reconcile: calls to sites are made under it.
+	background context.Context
+
+	operations *newest[*v1alpha1.Operation]
+	servers    *newest[*v1alpha1.Server]
+
+	mu    sync.Mutex
+	known map[types.NamespacedName]types.UID
+	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
+}
+
+// pass is one Operation's way through a Reconcile.
+type pass struct {
+	operation.Snapshot
+	key    types.NamespacedName
+	driver drivers.Driver
+	limit  int
+}
+
+// Reconcile brings one Operation as far as it can go now.
+func (r *Operations) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	if !r.scope.Has(request.Namespace) {
+		return reconcile.Result{}, nil
+	}
+	if err := r.rebuild.once(ctx); err != nil {
+		return reconcile.Result{}, err
+	}
+	p, err := r.gather(ctx, request.NamespacedName)
+	if err != nil || p == nil {
+		return reconcile.Result{}, err
+	}
+	for range maxEffects {
+		effect := operation.Decide(p.Snapshot)
+		if wait, ok := effect.(operation.Wait); ok {
+			return r.rest(p, wait), nil
+		}
+		done, err := r.carryOut(ctx, p, effect)
+		if err != nil {
+			return r.setBack(ctx, p, effect, err)
+		}
+		if done {
+			r.calls.folded(p.Operation.UID, p.Reply)
+			return reconcile.Result{}, nil
+		}
+		p.Now = r.clock.Now()
+	}
+	return reconcile.Result{}, fmt.Errorf("operation %s: no end after %d effects, the last in stage %s", p.key, maxEffects, operation.StageOf(&p.Operation.Status))
+}
+
+// rest waits, and gives back what an Operation that has ended or waits for something else had.
+func (r *Operations) rest(p *pass, wait operation.Wait) reconcile.Result {
+	r.calls.folded(p.Operation.UID, p.Reply)
+	finished := p.Operation.Status.Phase.Terminal()
+	if finished || wait.FreeSlot {
+		r.gate.Release(p.Operation.UID)
+	}
+	if finished {
+		r.calls.forget(p.Operation.UID)
+	}
+	if wait.Until.IsZero() {
+		return reconcile.Result{}
+	}
+	return reconcile.Result{RequeueAfter: max(wait.Until.Sub(r.clock.Now()), time.Millisecond)}
+}
+
+// setBack handles a write that did not go in. A conflict or an object that is gone means that the
+// snapshot was out of date: what the cache brings next is decided on anew.
+func (r *Operations) setBack(ctx context.Context, p *pass, effect operation.Effect, err error) (reconcile.Result, error) {
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		r.operations.forget(p.Operation.UID)
+		if p.Server != nil {
+			r.servers.forget(p.Server.UID)
+		}
+		ctrl.LoggerFrom(ctx).V(1).Info("decided on something old", "effect", fmt.Sprintf("%T", effect), "error", err.Error())
+		return reconcile.Result{RequeueAfter: 50 * time.Millisecond}, nil
+	}
+	return reconcile.Result{}, err
+}
+
+// gone gives back what a deleted Operation had.
+func (r *Operations) gone(key types.NamespacedName) {
+	r.mu.Lock()
+	uid, ok := r.known[key]
+	delete(r.known, key)
+	r.mu.Unlock()
+	if ok {
+		r.gate.Release(uid)
+		r.calls.forget(uid)
+		r.operations.forget(uid)
+	}
+}
+
+// remember the UID behind a name. Another UID than before means that the object was made anew.
+func (r *Operations) remember(key types.NamespacedName, uid types.UID) {
+	r.mu.Lock()
+	before, ok := r.known[key]
+	r.known[key] = uid
+	r.mu.Unlock()
+	if ok && before != uid {
+		r.gate.Release(before)
+		r.calls.forget(before)
+	}
+}
+
+// wake puts an Operation into the queue.
+func (r *Operations) wake(key types.NamespacedName) {
+	r.mu.Lock()
+	queue := r.queue
+	r.mu.Unlock()
+	if queue != nil {
+		queue.Add(reconcile.Request{NamespacedName: key})
+	}
+}
+
+func (r *Operations) tell(op *v1alpha1.Operation, event *operation.Event) {
+	if event == nil {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if event.Warning {
+		kind = corev1.EventTypeWarning
+	}
+	r.recorder.Event(op, kind, event.Reason, event.Message)
+}

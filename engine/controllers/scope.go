@@ -1,0 +1,85 @@
+package controllers
+
+import (
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"stargate.io/stargate/engine/ledger"
+)
+
+// Scope is the set of namespaces that this controller looks after. The zero value is all of them.
+type Scope struct {
+	// Names that are looked after; empty for all.
+	Names []string
+	// Selector that a Namespace's labels must match; nil for all.
+	Selector labels.Selector
+
+	selected *selection
+}
+
+// selection holds the namespaces that the selector matches now.
+type selection struct {
+	mu    sync.RWMutex
+	names map[string]bool
+}
+
+// NewScope gives the scope of a set of names and a selector.
+func NewScope(names []string, selector labels.Selector) Scope {
+	return Scope{Names: names, Selector: selector, selected: &selection{names: map[string]bool{}}}
+}
+
+// Has tells whether a namespace is looked after.
+func (s Scope) Has(namespace string) bool {
+	if len(s.Names) > 0 && !contains(s.Names, namespace) {
+		return false
+	}
+	if s.Selector == nil {
+		return true
+	}
+	s.selected.mu.RLock()
+	defer s.selected.mu.RUnlock()
+	return s.selected.names[namespace]
+}
+
+// note records whether a namespace's labels match, and tells whether that changed.
+func (s Scope) note(namespace string, set labels.Set, exists bool) bool {
+	if s.Selector == nil {
+		return false
+	}
+	matches := exists && s.Selector.Matches(set)
+	s.selected.mu.Lock()
+	defer s.selected.mu.Unlock()
+	if s.selected.names[namespace] == matches {
+		return false
+	}
+	if matches {
+		s.selected.names[namespace] = true
+	} else {
+		delete(s.selected.names, namespace)
+	}
+	return true
+}
+
+// listNamespaces gives what to list: each name, or everything.
+func (s Scope) listNamespaces() []string {
+	if len(s.Names) > 0 {
+		return s.Names
+	}
+	return []string{""}
+}
+
+func contains(all []string, one string) bool {
+	for _, each := range all {
+		if each == one {
+			return true
+		}
+	}
+	return false
+}
+
+// splitKey undoes "namespace/name".
+func splitKey(key ledger.Key) (namespace, name string, ok bool) {
+	return strings.Cut(string(key), "/")
+}

@@ -1,0 +1,173 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/drivers"
+	"stargate.io/stargate/engine/ledger"
+)
+
+// Options of the reconcilers.
+type Options struct {
+	// Process names this controller process; no two that live at once may share it.
+	Process string
+	// Scope is the set of namespaces that are looked after.
+	Scope Scope
+	// Fallback serves namespaces without a Datacenter; nil for none.
+	Fallback drivers.Driver
+	// Workers that reconcile Operations at once.
+	Workers int
+	// Recorder of events.
+	Recorder record.EventRecorder
+	// Background is the context of calls to sites.
+	Background context.Context
+}
+
+// Setup wires the reconcilers into a manager.
+func Setup(mgr ctrl.Manager, options Options) error {
+	if err := Index(options.Background, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	clk := clock.RealClock{}
+	live := mgr.GetAPIReader()
+	places := ledger.New()
+	reachable := newSites(mgr.GetClient(), live, clk, options.Fallback)
+	servers := newNewest[*v1alpha1.Server]()
+	ops := &Operations{
+		client: mgr.GetClient(), live: live, clock: clk, sites: reachable, recorder: options.Recorder,
+		rebuild: &rebuild{live: live, ledger: places, scope: options.Scope},
+		scope:   options.Scope, process: options.Process, background: options.Background,
+		operations: newNewest[*v1alpha1.Operation](), servers: servers,
+		known: map[types.NamespacedName]types.UID{},
+	}
+	ops.gate = &ledgerGate{ledger: places, wake: ops.wake}
+	ops.calls = newCalls(clk, ops.wake)
+	if err := setupOperations(mgr, ops, options); err != nil {
+		return err
+	}
+	if err := setupServers(mgr, &Servers{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, servers: servers}); err != nil {
+		return err
+	}
+	return setupDatacenters(mgr, &Datacenters{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, ledger: places})
+}
+
+func setupOperations(mgr ctrl.Manager, r *Operations, options Options) error {
+	b := ctrl.NewControllerManagedBy(mgr).Named("operation").
+		For(&v1alpha1.Operation{}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: options.Workers}).
+		Watches(&v1alpha1.Server{}, handler.EnqueueRequestsFromMapFunc(r.ofServer)).
+		Watches(&v1alpha1.ProvisioningProfile{}, handler.EnqueueRequestsFromMapFunc(r.ofProfile), onSpec()).
+		Watches(&v1alpha1.Datacenter{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), onSpec()).
+		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.queue = queue
+			return nil
+		}))
+	if options.Scope.Selector != nil {
+		namespaces := &metav1.PartialObjectMetadata{}
+		namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+		b = b.WatchesMetadata(namespaces, handler.EnqueueRequestsFromMapFunc(r.ofSelectedNamespace))
+	}
+	if err := b.Complete(r); err != nil {
+		return fmt.Errorf("setting up the Operation reconciler: %w", err)
+	}
+	return nil
+}
+
+func setupServers(mgr ctrl.Manager, r *Servers) error {
+	err := ctrl.NewControllerManagedBy(mgr).Named("server").
+		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
+		Watches(&v1alpha1.Server{}, r.peers()).
+		Watches(&v1alpha1.Operation{}, handler.EnqueueRequestsFromMapFunc(serverOfGone), builder.WithPredicates(predicate.Funcs{
+			CreateFunc: never[event.CreateEvent], UpdateFunc: never[event.UpdateEvent], GenericFunc: never[event.GenericEvent],
+		})).
+		Watches(&v1alpha1.ProvisioningProfile{}, handler.EnqueueRequestsFromMapFunc(r.adopters), onSpec()).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up the Server reconciler: %w", err)
+	}
+	return nil
+}
+
+func setupDatacenters(mgr ctrl.Manager, r *Datacenters) error {
+	err := ctrl.NewControllerManagedBy(mgr).Named("datacenter").
+		WithOptions(controller.Options{MaxConcurrentReconciles: 16}).
+		For(&v1alpha1.Datacenter{}, onSpec()).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("setting up the Datacenter reconciler: %w", err)
+	}
+	return nil
+}
+
+// onSpec passes over changes of status.
+func onSpec() builder.Predicates {
+	return builder.WithPredicates(predicate.GenerationChangedPredicate{})
+}
+
+func never[E any](E) bool { return false }
+
+// ofServer gives the live Operations of a Server.
+func (r *Operations) ofServer(ctx context.Context, server client.Object) []reconcile.Request {
+	return r.liveWhere(ctx, server.GetNamespace(), client.MatchingFields{indexServer: server.GetName()})
+}
+
+// ofProfile gives the live Operations that use a profile.
+func (r *Operations) ofProfile(ctx context.Context, profile client.Object) []reconcile.Request {
+	return r.liveWhere(ctx, profile.GetNamespace(), client.MatchingFields{indexProfile: profile.GetName()})
+}
+
+// ofNamespace gives the live Operations beside an object.
+func (r *Operations) ofNamespace(ctx context.Context, object client.Object) []reconcile.Request {
+	return r.liveWhere(ctx, object.GetNamespace(), client.MatchingFields{indexLive: "true"})
+}
+
+// ofSelectedNamespace gives the live Operations of a Namespace that came into the scope.
+func (r *Operations) ofSelectedNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	if !r.scope.note(namespace.GetName(), labels.Set(namespace.GetLabels()), namespace.GetDeletionTimestamp() == nil || len(namespace.GetLabels()) > 0) {
+		return nil
+	}
+	return r.liveWhere(ctx, namespace.GetName(), client.MatchingFields{indexLive: "true"})
+}
+
+func (r *Operations) liveWhere(ctx context.Context, namespace string, fields client.MatchingFields) []reconcile.Request {
+	var list v1alpha1.OperationList
+	if err := r.client.List(ctx, &list, client.InNamespace(namespace), fields); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing live Operations", "namespace", namespace)
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(list.Items))
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	}
+	return requests
+}
+
+// serverOfGone gives the Server that a deleted Operation was for.
+func serverOfGone(_ context.Context, object client.Object) []reconcile.Request {
+	op, ok := object.(*v1alpha1.Operation)
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: op.Namespace, Name: op.Spec.ServerRef.Name}}}
+}

@@ -1,0 +1,210 @@
+// Package engine wires everything into one manager: `stargate run`.
+//
+// In: a client configuration and options. Out: reconcilers that run until their context ends. It
+// holds no decisions of its own.
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/record"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/drivers"
+	"stargate.io/stargate/drivers/dcapi"
+	"stargate.io/stargate/engine/controllers"
+)
+
+// Options of `stargate run`.
+type Options struct {
+	// RESTConfig reaches the API server.
+	RESTConfig *rest.Config
+	// Namespaces that are looked after; empty for all.
+	Namespaces []string
+	// NamespaceSelector that a Namespace's labels must match; empty for all.
+	NamespaceSelector string
+	// LeaderElect lets one of several replicas work at a time.
+	LeaderElect bool
+	// LeaderElectionNamespace holds the Lease.
+	LeaderElectionNamespace string
+	// LeaseDuration, RenewDeadline and RetryPeriod of the election; zero for 15s, 10s and 2s.
+	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
+	// DatacenterURL serves namespaces that have no Datacenter; empty for none.
+	DatacenterURL string
+	// MetricsAddress, HealthAddress and PprofAddress to listen on; empty or "0" for none.
+	MetricsAddress, HealthAddress, PprofAddress string
+	// Workers that reconcile Operations at once; zero for 16.
+	Workers int
+	// ClientQPS and ClientBurst bound the requests to the API server; zero for no bound, which leaves
+	// it to the server's own fairness.
+	ClientQPS   float32
+	ClientBurst int
+	// Logger for everything.
+	Logger logr.Logger
+}
+
+// Scheme of the kinds that Stargate reads and writes.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			// Registering types fails only where two share a name, which a build either has or not.
+			panic(err)
+		}
+	}
+	return scheme
+}
+
+// Run looks after the fleet until ctx ends. It returns nil on a clean stop.
+func Run(ctx context.Context, options Options) error {
+	scope, err := scopeOf(options)
+	if err != nil {
+		return err
+	}
+	fallback, err := fallbackDriver(options.DatacenterURL)
+	if err != nil {
+		return err
+	}
+	process, err := processName()
+	if err != nil {
+		return err
+	}
+	restConfig := rest.CopyConfig(options.RESTConfig)
+	restConfig.UserAgent = "stargate"
+	restConfig.QPS, restConfig.Burst = options.ClientQPS, options.ClientBurst
+	if restConfig.QPS == 0 {
+		restConfig.QPS = -1
+	}
+	mgr, err := ctrl.NewManager(restConfig, managerOptions(options, process))
+	if err != nil {
+		return fmt.Errorf("making the manager: %w", err)
+	}
+	if err := addHealth(mgr); err != nil {
+		return err
+	}
+	recorder, stop, err := eventRecorder(options.RESTConfig, mgr.GetScheme())
+	if err != nil {
+		return err
+	}
+	defer stop()
+	workers := options.Workers
+	if workers == 0 {
+		workers = 16
+	}
+	err = controllers.Setup(mgr, controllers.Options{
+		Process: process, Scope: scope, Fallback: fallback,
+		Workers: workers, Recorder: recorder, Background: ctx,
+	})
+	if err != nil {
+		return err
+	}
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("running the controllers: %w", err)
+	}
+	return nil
+}
+
+func managerOptions(options Options, process string) ctrl.Options {
+	manager := ctrl.Options{
+		Scheme: Scheme(), Logger: options.Logger,
+		LeaderElection: options.LeaderElect, LeaderElectionID: "stargate",
+		LeaderElectionNamespace:       options.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		HealthProbeBindAddress:        orNone(options.HealthAddress),
+		PprofBindAddress:              options.PprofAddress,
+		Metrics:                       metricsserver.Options{BindAddress: orNone(options.MetricsAddress)},
+		// Two managers in one process, as tests have them, may use the same names.
+		Controller:              config.Controller{SkipNameValidation: ptr.To(true)},
+		GracefulShutdownTimeout: ptr.To(15 * time.Second),
+		// What nobody here reads is not kept: it is a third of an object.
+		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+	}
+	if len(options.Namespaces) > 0 {
+		manager.Cache.DefaultNamespaces = map[string]cache.Config{}
+		for _, namespace := range options.Namespaces {
+			manager.Cache.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	if options.LeaseDuration > 0 {
+		manager.LeaseDuration, manager.RenewDeadline, manager.RetryPeriod = &options.LeaseDuration, &options.RenewDeadline, &options.RetryPeriod
+	}
+	_ = process
+	return manager
+}
+
+func orNone(address string) string {
+	if address == "" {
+		return "0"
+	}
+	return address
+}
+
+func scopeOf(options Options) (controllers.Scope, error) {
+	var selector labels.Selector
+	if options.NamespaceSelector != "" {
+		parsed, err := labels.Parse(options.NamespaceSelector)
+		if err != nil {
+			return controllers.Scope{}, fmt.Errorf("reading --namespace-selector %q: %w", options.NamespaceSelector, err)
+		}
+		selector = parsed
+	}
+	return controllers.NewScope(options.Namespaces, selector), nil
+}
+
+func fallbackDriver(url string) (drivers.Driver, error) {
+	if url == "" {
+		return nil, nil
+	}
+	driver, err := dcapi.New(dcapi.Config{Endpoint: url, Name: "--dc-url"})
+	if err != nil {
+		return nil, fmt.Errorf("reading --dc-url: %w", err)
+	}
+	return driver, nil
+}
+
+// processName is unlike that of any other process.
+func processName() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "stargate"
+	}
+	var random [6]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return "", fmt.Errorf("naming the process: %w", err)
+	}
+	return host + "-" + hex.EncodeToString(random[:]), nil
+}
+
+// eventRecorder tells events through a client of its own, slowly, so that a storm of them never
+// stands in the way of a write that matters; what does not fit is dropped, as events may be.
+func eventRecorder(base *rest.Config, scheme *runtime.Scheme) (record.EventRecorder, func(), error) {
+	slow := rest.CopyConfig(base)
+	slow.QPS, slow.Burst = 20, 50
+	slow.UserAgent = "stargate-events"
+	clients, err := kubernetes.NewForConfig(slow)
+	if err != nil {
+		return nil, nil, fmt.Errorf("making the events' client: %w", err)
+	}
+	broadcaster := record.NewBroadcaster()
+	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: clients.CoreV1().Events(metav1.NamespaceAll)})
+	return broadcaster.NewRecorder(scheme, corev1.EventSource{Component: "stargate"}), broadcaster.Shutdown, nil
+}

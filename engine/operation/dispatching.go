@@ -1,0 +1,233 @@
+package operation
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/drivers"
+)
+
+// decideDispatching brings a written intent to a job, or finds out that it never can become one.
+func decideDispatching(s *Snapshot) Effect {
+	attempt := s.openAttempt()
+	if reply := s.reply(CallStart, attempt); reply != nil {
+		return afterStart(s, attempt, reply)
+	}
+	if reply := s.reply(CallFind, attempt); reply != nil {
+		return afterFind(s, attempt, reply)
+	}
+	if reason := stopBeforeJob(s); reason != "" {
+		return stopUnlanded(s, attempt, reason)
+	}
+	if due := nextStart(s, attempt); due.After(s.Now) {
+		return Wait{Until: due}
+	}
+	if !s.NotLanded {
+		return callSite(s, attempt, CallFind)
+	}
+	return confirmThenStart(s, attempt)
+}
+
+// stopBeforeJob gives the reason why an attempt without a job should not become one.
+func stopBeforeJob(s *Snapshot) string {
+	if reason := s.stopWanted(); reason != "" {
+		return reason
+	}
+	if reason, _ := changedSinceDecided(s); reason != "" {
+		return reason
+	}
+	return ""
+}
+
+// stopUnlanded ends an attempt without a job: at once where nothing can have landed, else by making
+// sure at the site.
+func stopUnlanded(s *Snapshot, attempt *v1alpha1.Attempt, reason string) Effect {
+	if s.NotLanded {
+		return withdraw(s, reason)
+	}
+	return requestStop(s, attempt, reason)
+}
+
+// confirmThenStart asks the API server once more, then calls the site.
+func confirmThenStart(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
+	if s.Server == nil || (s.Profile == nil && s.Operation.Spec.ProvisioningProfileRef != nil) {
+		return heldInPlace(s, missingInFlight(s))
+	}
+	if s.Profile != nil && s.Profile.Problem != nil {
+		return heldInPlace(s, s.Profile.Problem)
+	}
+	if s.Site.Problem != nil {
+		return heldInPlace(s, s.Site.Problem)
+	}
+	if s.Confirmed == nil {
+		return Confirm{}
+	}
+	if s.Confirmed.Hold != nil {
+		if s.NotLanded {
+			return withdrawHeld(s, s.Confirmed.Hold)
+		}
+		return heldInPlace(s, s.Confirmed.Hold)
+	}
+	return callSite(s, attempt, CallStart)
+}
+
+func missingInFlight(s *Snapshot) *v1alpha1.Hold {
+	if s.Server == nil {
+		return &v1alpha1.Hold{Source: "Server/" + s.Operation.Spec.ServerRef.Name, Reason: v1alpha1.ReasonServerNotFound,
+			Message: "the Server was deleted in mid-flight; cancel the Operation"}
+	}
+	name := s.Operation.Spec.ProvisioningProfileRef.Name
+	return &v1alpha1.Hold{Source: "ProvisioningProfile/" + name, Reason: v1alpha1.ReasonProfileNotFound,
+		Message: fmt.Sprintf("spec.provisioningProfileRef.name: no ProvisioningProfile %s in namespace %s", name, s.Operation.Namespace)}
+}
+
+// afterStart folds in what the site said to a Start.
+func afterStart(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
+	if reply.Err == nil {
+		return writeRunning(s, reply.Job)
+	}
+	switch drivers.KindOf(reply.Err) {
+	case drivers.Transient:
+		return heldInPlace(s, siteHold(s, reply.Err))
+	case drivers.Rejected:
+		return rejected(s, reply.Err)
+	default:
+		// It may have landed: nothing is concluded before the site was asked.
+		return callSite(s, attempt, CallFind)
+	}
+}
+
+// afterFind folds in whether the site knows the request.
+func afterFind(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
+	switch {
+	case reply.Err == nil && reply.Found:
+		return writeRunning(s, reply.Job)
+	case reply.Err == nil:
+		if reason := stopBeforeJob(s); reason != "" {
+			return requestStop(s, attempt, reason)
+		}
+		return confirmThenStart(s, attempt)
+	case drivers.KindOf(reply.Err) == drivers.Unknown:
+		return cannotTell(s, attempt)
+	default:
+		return heldInPlace(s, siteHold(s, reply.Err))
+	}
+}
+
+// cannotTell parks the Operation, or, where somebody chose so, takes the risk of a second job.
+func cannotTell(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
+	if s.Site.OnUnknown == v1alpha1.UnknownOutcomeRetry && s.stopWanted() == "" {
+		status := s.Operation.Status.DeepCopy()
+		endAttempt(s, status, v1alpha1.AttemptWithdrawn, "the reply was lost and the site knows no request id; tried again as spec.onUnknownOutcome says")
+		return WriteStatus{Status: *status}
+	}
+	return park(s, attempt)
+}
+
+// rejected ends the Operation: the site refused, and the machine was not touched.
+func rejected(s *Snapshot, err error) Effect {
+	reason := v1alpha1.ReasonRejected
+	if drivers.ReasonOf(err) == drivers.ReasonIdentityMismatch {
+		reason = v1alpha1.ReasonIdentityMismatch
+	}
+	if drivers.ReasonOf(err) == drivers.ReasonVoided && s.stopWanted() != "" {
+		reason = s.stopWanted()
+		return settleOpen(s, v1alpha1.OperationCancelled, v1alpha1.AttemptWithdrawn, reason, stopMessage(s, reason), serverUntouched)
+	}
+	return settleOpen(s, v1alpha1.OperationFailed, v1alpha1.AttemptRejected, reason, bounded(err.Error()), serverUntouched)
+}
+
+// withdraw ends an attempt of which nothing can have landed, and the Operation with it.
+func withdraw(s *Snapshot, reason string) Effect {
+	phase, message := v1alpha1.OperationCancelled, stopMessage(s, reason)
+	if changed, text := changedSinceDecided(s); changed == reason {
+		phase, message = v1alpha1.OperationFailed, text
+	}
+	return settleOpen(s, phase, v1alpha1.AttemptWithdrawn, reason, message, serverUntouched)
+}
+
+// withdrawHeld takes an intent back because of what the API server said in the last moment: the
+// Operation waits again, and holds nothing.
+func withdrawHeld(s *Snapshot, hold *v1alpha1.Hold) Effect {
+	status := s.Operation.Status.DeepCopy()
+	endAttempt(s, status, v1alpha1.AttemptWithdrawn, hold.Message)
+	setHolds(s, status, []v1alpha1.Hold{*hold})
+	summarise(s, status)
+	return WriteStatus{Status: *status, Event: &Event{Reason: hold.Reason, Message: hold.Message}}
+}
+
+// heldInPlace says what an open attempt waits for, once, and waits for its next try.
+func heldInPlace(s *Snapshot, hold *v1alpha1.Hold) Effect {
+	attempt := s.openAttempt()
+	if status := held(s, []v1alpha1.Hold{*hold}); status != nil {
+		return WriteStatus{Status: *status, Event: &Event{Warning: true, Reason: hold.Reason, Message: hold.Message}}
+	}
+	return Wait{Until: s.Now.Add(RetryPace(s.Now.Sub(attempt.StartedAt.Time)))}
+}
+
+// siteHold is the hold that a site's error makes.
+func siteHold(s *Snapshot, err error) *v1alpha1.Hold {
+	reason := drivers.ReasonOf(err)
+	if reason == "" {
+		reason = v1alpha1.ReasonUnreachable
+	}
+	return &v1alpha1.Hold{Source: "Datacenter/" + s.Site.Name, Reason: reason,
+		Message: bounded(err.Error()), ClearsWhen: "the site answers"}
+}
+
+// writeRunning records the job.
+func writeRunning(s *Snapshot, job drivers.JobRef) Effect {
+	status := s.Operation.Status.DeepCopy()
+	attempt := status.LastAttempt()
+	attempt.JobID = job.JobID
+	status.DCJobID = job.JobID
+	status.Phase = v1alpha1.OperationRunning
+	now := metav1.NewMicroTime(s.Now)
+	status.ProgressTime = &now
+	status.Message = fmt.Sprintf("job %s runs at %s", job.JobID, siteName(s))
+	clearHolds(s, status)
+	setCondition(s, status, v1alpha1.ConditionAdmitted, metav1.ConditionTrue, v1alpha1.ReasonAdmitted, "every gate passed")
+	setCondition(s, status, v1alpha1.ConditionDispatched, metav1.ConditionTrue, v1alpha1.ReasonDispatched, status.Message)
+	summarise(s, status)
+	return WriteStatus{Status: *status, Event: &Event{Reason: v1alpha1.ReasonDispatched, Message: status.Message}}
+}
+
+// callSite makes a call for an attempt.
+func callSite(s *Snapshot, attempt *v1alpha1.Attempt, kind CallKind) Effect {
+	call := Call{Kind: kind, Job: drivers.JobRef{RequestID: attempt.RequestID, JobID: attempt.JobID}}
+	if kind == CallStart {
+		call.Request = request(s, attempt)
+	}
+	return call
+}
+
+// request is everything that the site learns of an attempt.
+func request(s *Snapshot, attempt *v1alpha1.Attempt) drivers.Request {
+	server := s.Server
+	r := drivers.Request{
+		ID: attempt.RequestID, Action: drivers.Action(s.Operation.Spec.Operation),
+		Server: drivers.Identity{
+			Name: server.Name, UID: string(server.UID),
+			MAC: strings.ToLower(server.Spec.MAC), BootMAC: strings.ToLower(server.Spec.BootMACAddress),
+			IPv4: server.Spec.IPv4, CurrentOS: server.Status.CurrentOS,
+		},
+		OnlyIfNeeded: s.Operation.Spec.OnlyIfNeeded, Timeout: s.timeout(),
+	}
+	if server.Spec.BMC != nil {
+		r.Server.BMC = server.Spec.BMC.Address
+	}
+	if s.Profile != nil {
+		r.Image = s.Profile.Image
+	}
+	return r
+}
+
+func siteName(s *Snapshot) string {
+	if s.Site.Name == "" {
+		return "the datacenter"
+	}
+	return s.Site.Name
+}

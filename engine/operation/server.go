@@ -1,0 +1,101 @@
+package operation
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"stargate.io/stargate/api/v1alpha1"
+)
+
+// SummariseServer sets a Server's conditions from the rest of its status and from what it shares
+// with other Servers.
+func SummariseServer(status *v1alpha1.ServerStatus, generation int64, conflicts []string, now metav1.Time) {
+	status.ObservedGeneration = generation
+	set := func(kind string, value metav1.ConditionStatus, reason, message string) {
+		meta.SetStatusCondition(&status.Conditions, metav1.Condition{Type: kind, Status: value, Reason: reason,
+			Message: bounded(message), ObservedGeneration: generation, LastTransitionTime: now})
+	}
+	healthy, stalled := metav1.ConditionTrue, metav1.ConditionFalse
+	reason, message := v1alpha1.ReasonReady, "nothing is known against it"
+	if q := status.Quarantine; q != nil {
+		healthy, stalled, reason = metav1.ConditionFalse, metav1.ConditionTrue, v1alpha1.ReasonQuarantined
+		message = fmt.Sprintf("quarantined since Operation %s ended %s: %s", q.Operation, q.Reason, q.Message)
+	}
+	if len(conflicts) > 0 {
+		healthy, stalled, reason = metav1.ConditionFalse, metav1.ConditionTrue, v1alpha1.ReasonIdentityConflict
+		message = fmt.Sprintf("it shares its identity with another: %s; nothing is done to either before the wrong one is corrected", strings.Join(conflicts, ", "))
+	}
+	set(v1alpha1.ConditionHealthy, healthy, reason, message)
+	set(v1alpha1.ConditionStalled, stalled, reason, message)
+
+	ready := metav1.ConditionFalse
+	switch {
+	case stalled == metav1.ConditionTrue:
+	case status.ActiveOperation != nil:
+		reason = v1alpha1.ReasonProvisioning
+		message = fmt.Sprintf("Operation %s is at work on it", status.ActiveOperation.Name)
+	case status.State == v1alpha1.ServerReady:
+		ready, message = metav1.ConditionTrue, "runs "+status.CurrentOS
+	case status.State == v1alpha1.ServerOff:
+		reason, message = "Off", "powered off"
+	case status.State == v1alpha1.ServerUntouched:
+		// Nothing is expected of it, so nothing is missing.
+		ready, reason, message = metav1.ConditionTrue, v1alpha1.ReasonUntouched, "nothing was ever done to it"
+	default:
+		reason, message = v1alpha1.ReasonUnreachable, string(status.State)
+	}
+	set(v1alpha1.ConditionReady, ready, reason, message)
+	if status.ActiveOperation != nil {
+		set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, message)
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionReconciling)
+	}
+}
+
+// DecideServer gives the status that a Server should have for what its spec and annotations ask of
+// it: released, adopted, or quarantined because the Operation that had its claim is gone. Nil where
+// nothing is to be written. ownerGone says that the API server itself was asked for the Operation
+// that has the claim, and there is none of that UID.
+func DecideServer(server *v1alpha1.Server, adopted *Profile, conflicts []string, ownerGone bool, now metav1.Time) *v1alpha1.ServerStatus {
+	status := server.Status.DeepCopy()
+	changed := false
+	if q := status.Quarantine; q != nil && server.Annotations[v1alpha1.AnnotationRelease] == q.UID {
+		status.Quarantine = nil
+		// What it runs is not known: it is not ready before it was provisioned again.
+		status.State, status.CurrentOS, status.Applied = v1alpha1.ServerUntouched, "", nil
+		changed = true
+	}
+	if status.ActiveOperation != nil && ownerGone {
+		owner := status.ActiveOperation
+		status.Quarantine = &v1alpha1.Quarantine{
+			Operation: owner.Name, UID: owner.UID, Reason: v1alpha1.ReasonOperationGone, Since: now, JobMayRun: true,
+			Message: fmt.Sprintf("Operation %s had the claim and is gone; its job may still run. Look at the machine, then: stargate release server %s", owner.Name, server.Name),
+		}
+		status.ActiveOperation = nil
+		status.State = v1alpha1.ServerError
+		changed = true
+	}
+	if server.Spec.Adopt != nil && adopted != nil && adopted.Problem == nil &&
+		status.State == v1alpha1.ServerUntouched && status.ActiveOperation == nil && status.Quarantine == nil && status.LastOperation == nil {
+		status.State, status.CurrentOS = v1alpha1.ServerReady, adopted.Image.OSVersion
+		status.Applied = &v1alpha1.Applied{Profile: adopted.Name, Hash: adopted.Hash, OSVersion: adopted.Image.OSVersion, At: now}
+		changed = true
+	}
+	if changed = changed || conflictNews(server, conflicts); !changed {
+		return nil
+	}
+	SummariseServer(status, server.Generation, conflicts, now)
+	return status
+}
+
+// conflictNews tells whether the conditions do not yet say what the Server shares, or still do. A
+// Server of which nothing is known and that shares nothing needs no conditions, and no write.
+func conflictNews(server *v1alpha1.Server, conflicts []string) bool {
+	healthy := meta.FindStatusCondition(server.Status.Conditions, v1alpha1.ConditionHealthy)
+	said := healthy != nil && healthy.Reason == v1alpha1.ReasonIdentityConflict
+	stale := healthy != nil && server.Status.ObservedGeneration != server.Generation
+	return said != (len(conflicts) > 0) || stale
+}

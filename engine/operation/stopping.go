@@ -1,0 +1,132 @@
+package operation
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/drivers"
+)
+
+// requestStop writes down that the attempt is to end before its time. Only then is the site asked.
+func requestStop(s *Snapshot, attempt *v1alpha1.Attempt, reason string) Effect {
+	status := s.Operation.Status.DeepCopy()
+	open := status.LastAttempt()
+	open.StopReason = reason
+	now := metav1.NewMicroTime(s.Now)
+	open.StopRequestedAt = &now
+	status.Message = fmt.Sprintf("ending attempt %d: %s", attempt.Number, stopMessage(s, reason))
+	clearHolds(s, status)
+	setCondition(s, status, v1alpha1.ConditionDispatched, dispatchedStatus(attempt), v1alpha1.ReasonCancelling, status.Message)
+	summarise(s, status)
+	return WriteStatus{Status: *status, Event: &Event{Reason: v1alpha1.ReasonCancelling, Message: status.Message}}
+}
+
+func dispatchedStatus(attempt *v1alpha1.Attempt) metav1.ConditionStatus {
+	if attempt.JobID == "" {
+		return metav1.ConditionFalse
+	}
+	return metav1.ConditionTrue
+}
+
+// decideStopping ends a job, or sees it out where the site cannot.
+func decideStopping(s *Snapshot) Effect {
+	attempt := s.openAttempt()
+	if reply := s.reply(CallCancel, attempt); reply != nil {
+		return afterCancel(s, attempt, reply)
+	}
+	if reply := s.reply(CallFind, attempt); reply != nil {
+		return afterFindStopping(s, attempt, reply)
+	}
+	if reply := s.reply(CallStatus, attempt); reply != nil {
+		return afterStatus(s, attempt, reply)
+	}
+	if attempt.StopAccepted {
+		if attempt.JobID == "" {
+			return waitOrCall(s, attempt, CallFind)
+		}
+		return poll(s, attempt)
+	}
+	return waitOrCall(s, attempt, CallCancel)
+}
+
+func waitOrCall(s *Snapshot, attempt *v1alpha1.Attempt, kind CallKind) Effect {
+	if len(s.Operation.Status.Holds) > 0 {
+		if due := nextStart(s, attempt); due.After(s.Now) {
+			return Wait{Until: due}
+		}
+	}
+	if s.Site.Problem != nil {
+		return heldInPlace(s, s.Site.Problem)
+	}
+	return callSite(s, attempt, kind)
+}
+
+// afterCancel folds in what the site said to a Cancel.
+func afterCancel(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
+	if reply.Err == nil {
+		return stopAccepted(s, "the site ends the job")
+	}
+	switch drivers.KindOf(reply.Err) {
+	case drivers.NotFound:
+		if attempt.JobID == "" {
+			// The site voided the request: it never was a job, and never can be.
+			return withdraw(s, attempt.StopReason)
+		}
+		return stopAccepted(s, "the site does not know the job")
+	case drivers.Rejected:
+		return stopAccepted(s, "the site cannot end the job; it is seen out")
+	default:
+		return heldInPlace(s, siteHold(s, reply.Err))
+	}
+}
+
+func stopAccepted(s *Snapshot, message string) Effect {
+	status := s.Operation.Status.DeepCopy()
+	status.LastAttempt().StopAccepted = true
+	status.Message = bounded(fmt.Sprintf("%s: %s", stopMessage(s, status.LastAttempt().StopReason), message))
+	clearHolds(s, status)
+	summarise(s, status)
+	return WriteStatus{Status: *status}
+}
+
+// afterFindStopping folds in whether the request that is to be stopped became a job.
+func afterFindStopping(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
+	switch {
+	case reply.Err == nil && reply.Found:
+		return writeRunning(s, reply.Job)
+	case reply.Err == nil:
+		return withdraw(s, attempt.StopReason)
+	case drivers.KindOf(reply.Err) == drivers.Unknown:
+		return park(s, attempt)
+	default:
+		return heldInPlace(s, siteHold(s, reply.Err))
+	}
+}
+
+// abandon ends an Operation whose job outlives every limit. The machine is quarantined, because the
+// job may still run.
+func abandon(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
+	message := fmt.Sprintf("job %s at %s still runs, long after it should have ended (%s)", attempt.JobID, siteName(s), attempt.StopReason)
+	return settleOpen(s, v1alpha1.OperationFailed, v1alpha1.AttemptAbandoned, v1alpha1.ReasonJobAbandoned, message, serverQuarantinedJobMayRun)
+}
+
+// stopMessage says why an Operation is ended before its time.
+func stopMessage(s *Snapshot, reason string) string {
+	switch reason {
+	case v1alpha1.ReasonDeleted:
+		return "the Operation was deleted"
+	case v1alpha1.ReasonCancelled:
+		if why := s.Operation.Annotations[v1alpha1.AnnotationCancelReason]; why != "" {
+			return bounded("cancelled: " + why)
+		}
+		return "cancelled (spec.cancel)"
+	case v1alpha1.ReasonTimedOut:
+		return fmt.Sprintf("it took longer than %s", s.timeout())
+	}
+	if _, message := changedSinceDecided(s); message != "" {
+		return message
+	}
+	return reason
+}

@@ -1,0 +1,103 @@
+// Package profile makes of a ProvisioningProfile what reaches a server: its documents read and
+// rendered, and the hash over them.
+//
+// In: the profile, its documents, the server's fields. Out: an image for the driver, and a hash that
+// covers what reaches the server and nothing else, so that a label never causes a repave. It never
+// reads a Secret itself and never lets a template run without bound.
+package profile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"text/template"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/drivers"
+)
+
+// maxRendered bounds a rendered document.
+const maxRendered = 256 << 10
+
+// Documents of a profile, read from inline text or Secrets, before rendering.
+type Documents struct {
+	UserData, NetworkData, MetaData string
+}
+
+// Hash over what reaches a server: 16 hex digits.
+func Hash(spec *v1alpha1.ProvisioningProfileSpec, documents Documents) string {
+	content, err := json.Marshal(struct {
+		OSVersion, OSImage, Checksum, Format string
+		Documents                            Documents
+	}{spec.OSVersion, spec.OSImage, spec.OSImageChecksum, spec.OSImageFormat, documents})
+	if err != nil {
+		// Strings always marshal.
+		panic(err)
+	}
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Render gives the image for one server. Errors name the document and what its template asks for.
+func Render(spec *v1alpha1.ProvisioningProfileSpec, documents Documents, server *v1alpha1.Server) (*drivers.Image, error) {
+	image := &drivers.Image{
+		OSVersion: spec.OSVersion, URL: spec.OSImage, Checksum: spec.OSImageChecksum,
+		Format: spec.OSImageFormat, ProfileHash: Hash(spec, documents),
+	}
+	for _, document := range []struct {
+		name, text string
+		into       *[]byte
+	}{
+		{"userData", documents.UserData, &image.UserData},
+		{"networkData", documents.NetworkData, &image.NetworkData},
+		{"metaData", documents.MetaData, &image.MetaData},
+	} {
+		rendered, err := render(document.name, document.text, fields(server))
+		if err != nil {
+			return nil, fmt.Errorf("rendering spec.%s: %w", document.name, err)
+		}
+		*document.into = rendered
+	}
+	return image, nil
+}
+
+// fields are what a template sees.
+func fields(server *v1alpha1.Server) map[string]any {
+	return map[string]any{
+		"name": server.Name, "namespace": server.Namespace, "uid": string(server.UID),
+		"mac": server.Spec.MAC, "ipv4": server.Spec.IPv4, "labels": server.Labels,
+		"sku": server.Spec.Inventory.SKU, "location": server.Spec.Inventory.Location,
+		"serialNumber": server.Spec.Inventory.SerialNumber,
+	}
+}
+
+// errTooLong stops a template that would write without bound.
+var errTooLong = errors.New("longer than 256 KiB")
+
+func render(name, text string, fields map[string]any) ([]byte, error) {
+	if text == "" {
+		return nil, nil
+	}
+	parsed, err := template.New(name).Option("missingkey=error").Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	out := &boundedWriter{}
+	if err := parsed.Execute(out, map[string]any{"server": fields}); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+type boundedWriter struct{ bytes.Buffer }
+
+// Write implements io.Writer.
+func (w *boundedWriter) Write(p []byte) (int, error) {
+	if w.Len()+len(p) > maxRendered {
+		return 0, errTooLong
+	}
+	return w.Buffer.Write(p)
+}

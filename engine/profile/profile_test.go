@@ -1,0 +1,57 @@
+package profile_test
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/profile"
+)
+
+func TestHashCoversWhatReachesTheServer(t *testing.T) {
+	spec := v1alpha1.ProvisioningProfileSpec{OSVersion: "2.0.0", OSImage: "https://images.example.com/a.img"}
+	base := profile.Hash(&spec, profile.Documents{UserData: "#cloud-config"})
+	for name, change := range map[string]func(*v1alpha1.ProvisioningProfileSpec, *profile.Documents){
+		"version":  func(s *v1alpha1.ProvisioningProfileSpec, _ *profile.Documents) { s.OSVersion = "2.0.1" },
+		"image":    func(s *v1alpha1.ProvisioningProfileSpec, _ *profile.Documents) { s.OSImage += "x" },
+		"checksum": func(s *v1alpha1.ProvisioningProfileSpec, _ *profile.Documents) { s.OSImageChecksum = "sha256:00" },
+		"format":   func(s *v1alpha1.ProvisioningProfileSpec, _ *profile.Documents) { s.OSImageFormat = "raw" },
+		"userData": func(_ *v1alpha1.ProvisioningProfileSpec, d *profile.Documents) { d.UserData += "\n" },
+		"moved": func(_ *v1alpha1.ProvisioningProfileSpec, d *profile.Documents) {
+			d.MetaData, d.UserData = d.UserData, ""
+		},
+	} {
+		changed, documents := spec, profile.Documents{UserData: "#cloud-config"}
+		change(&changed, &documents)
+		if profile.Hash(&changed, documents) == base {
+			t.Errorf("%s: the hash did not change", name)
+		}
+	}
+}
+
+func TestRender(t *testing.T) {
+	server := &v1alpha1.Server{ObjectMeta: metav1.ObjectMeta{Name: "server-001", Labels: map[string]string{"rack": "r1"}},
+		Spec: v1alpha1.ServerSpec{IPv4: "10.0.1.5"}}
+	for name, test := range map[string]struct{ text, want, problem string }{
+		"plain":         {text: "hostname: x", want: "hostname: x"},
+		"fields":        {text: "{{.server.name}} {{.server.ipv4}} {{.server.labels.rack}}", want: "server-001 10.0.1.5 r1"},
+		"unknown field": {text: "{{.server.nam}}", problem: "rendering spec.userData"},
+		"broken":        {text: "{{.server", problem: "rendering spec.userData"},
+		"without end":   {text: "{{range 100000000}}xxxxxxxxxxxxxxxx{{end}}", problem: "longer than 256 KiB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			image, err := profile.Render(&v1alpha1.ProvisioningProfileSpec{}, profile.Documents{UserData: test.text}, server)
+			if test.problem != "" {
+				if err == nil || !strings.Contains(err.Error(), test.problem) {
+					t.Fatalf("got %v, want an error with %q", err, test.problem)
+				}
+				return
+			}
+			if err != nil || string(image.UserData) != test.want {
+				t.Fatalf("got %q, %v; want %q", image.UserData, err, test.want)
+			}
+		})
+	}
+}
