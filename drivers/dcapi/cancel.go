@@ -61,7 +61,7 @@ func (d *Driver) void(ctx context.Context, c call, requestID string) *drivers.Er
 		var said wire.Job
 		err := a.read(&said, false)
 		if err == nil {
-			_, err = refOf(wire.JobAccepted{JobID: said.JobID, RequestID: said.RequestID}, requestID, true)
+			_, err = madeFrom(said, requestID)
 		}
 		return struct{}{}, err
 	})

@@ -18,6 +18,7 @@ import (
 
 const (
 	defaultTimeout    = 10 * time.Second
+	defaultBackoff    = 100 * time.Millisecond
 	defaultConcurrent = 16
 	defaultPerSecond  = 100
 	maxHeader         = 64 << 10
@@ -49,6 +50,8 @@ type Config struct {
 	// Timeout of one request, its answer read; zero is 10 s. A method of the Driver, with all its tries and its
 	// waiting for a turn, takes at most three times that.
 	Timeout time.Duration
+	// Backoff is the wait before the second try of a call, with jitter; it doubles from there. Zero is 100 ms.
+	Backoff time.Duration
 }
 
 // Limits bound what one Driver asks of its site at a time. Zero values are 16 requests and 100 a second.
@@ -75,6 +78,9 @@ func New(config Config) (*Driver, error) {
 	}
 	if config.Timeout == 0 {
 		config.Timeout = defaultTimeout
+	}
+	if config.Backoff <= 0 {
+		config.Backoff = defaultBackoff
 	}
 	if config.Limits.Concurrent == 0 {
 		config.Limits.Concurrent = defaultConcurrent

@@ -3,7 +3,6 @@ package dcapi
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
@@ -29,7 +28,7 @@ func repeat[T any](ctx context.Context, d *Driver, c call, read func(answer) (T,
 // was Unknown, so that it may land yet whatever the last one was told.
 func tries[T any](ctx context.Context, d *Driver, c call, read func(answer) (T, error)) (value T, last *drivers.Error, inDoubt bool) {
 	policy := backoff.NewExponentialBackOff()
-	policy.InitialInterval, policy.MaxInterval = 100*time.Millisecond, time.Second
+	policy.InitialInterval, policy.MaxInterval = d.config.Backoff, 10*d.config.Backoff
 	most := uint(1)
 	if c.repeatable {
 		most = maxTries

@@ -165,5 +165,16 @@ func readFound(a answer, requestID string) (drivers.JobRef, error) {
 	case len(said.Jobs) > 1:
 		return drivers.JobRef{}, fmt.Errorf("the request made %d jobs, and the site promised one", len(said.Jobs))
 	}
-	return refOf(wire.JobAccepted{JobID: said.Jobs[0].JobID, RequestID: said.Jobs[0].RequestID}, requestID, true)
+	return madeFrom(said.Jobs[0], requestID)
+}
+
+// madeFrom gives the job that a request made, where it says so.
+func madeFrom(said wire.Job, requestID string) (drivers.JobRef, error) {
+	if err := checkJobID(said.JobID); err != nil {
+		return drivers.JobRef{}, err
+	}
+	if err := checkRequestID(said.RequestID, requestID, true); err != nil {
+		return drivers.JobRef{}, err
+	}
+	return drivers.JobRef{RequestID: requestID, JobID: said.JobID}, nil
 }

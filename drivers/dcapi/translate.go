@@ -77,6 +77,9 @@ func refOf(accepted wire.JobAccepted, requestID string, strict bool) (drivers.Jo
 	if err := checkJobID(accepted.JobID); err != nil {
 		return drivers.JobRef{}, err
 	}
+	if accepted.Status == "" {
+		return drivers.JobRef{}, errors.New("the answer does not say that the job was accepted")
+	}
 	if err := checkRequestID(accepted.RequestID, requestID, strict); err != nil {
 		return drivers.JobRef{}, err
 	}
