@@ -61,7 +61,8 @@ const (
 	BadPhase    = "bad-phase"
 	NotJSON     = "not-json"
 	EmptyBody   = "empty"
-	EchoSecrets = "echo" // the request's headers and body, as an error's message
+	Verbatim    = "verbatim" // Body, as it is
+	EchoSecrets = "echo"     // the request's headers and body, as an error's message
 
 	LieRunning = "running" // a job that has ended is said to be running
 	LieUnknown = "unknown" // a job that exists is said not to
@@ -95,6 +96,8 @@ type Fault struct {
 	RetryAfter string   `json:"retryAfter,omitempty"`
 	Location   string   `json:"location,omitempty"`
 	Act        bool     `json:"act,omitempty"`
+	// Body of a Verbatim answer; base64 in JSON.
+	Body []byte `json:"body,omitempty"`
 
 	// Struck counts its strikes so far; given by the site.
 	Struck int `json:"struck"`

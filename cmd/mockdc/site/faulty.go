@@ -84,14 +84,16 @@ func (s *Site) answerWrongly(w http.ResponseWriter, r *http.Request, fault Fault
 		w.Header().Set("Location", fault.Location)
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	default:
-		s.garble(w, r, fault.Sort, body, kept)
+		s.garble(w, r, fault, body, kept)
 	}
 }
 
 // serveLate serves a request after a delay, whether or not its client still waits.
 func (s *Site) serveLate(w http.ResponseWriter, r *http.Request, fault Fault, serve func() *answer) {
+	if !s.waitsLate() {
+		panic(http.ErrAbortHandler)
+	}
 	done := make(chan *answer, 1)
-	s.late.Add(1)
 	go func() {
 		defer s.late.Done()
 		select {

@@ -11,12 +11,12 @@ import (
 const endlessSize = 10 << 30
 
 // garble answers what is not of the protocol. kept is the true answer where there was one.
-func (s *Site) garble(w http.ResponseWriter, r *http.Request, sort string, body []byte, kept *answer) {
+func (s *Site) garble(w http.ResponseWriter, r *http.Request, fault Fault, body []byte, kept *answer) {
 	status := http.StatusOK
 	if r.Method == http.MethodPost {
 		status = http.StatusAccepted
 	}
-	if edit, known := edits[sort]; known {
+	if edit, known := edits[fault.Sort]; known {
 		truth := map[string]any{"jobId": "job-1", "status": "accepted", "phase": "running", "message": ""}
 		_ = json.Unmarshal(kept.body.Bytes(), &truth) // without a true answer, a likely one will do
 		edit(truth)
@@ -24,7 +24,12 @@ func (s *Site) garble(w http.ResponseWriter, r *http.Request, sort string, body 
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	switch sort {
+	if fault.Sort == Verbatim {
+		w.WriteHeader(status)
+		_, _ = w.Write(fault.Body)
+		return
+	}
+	switch fault.Sort {
 	case Truncated:
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, `{"jobId":"job-1","pha`)

@@ -104,7 +104,7 @@ func Open(config Config, dir string) (*Site, error) {
 // Close ends what still waits in the site (late requests, replies that never come) and closes its files. The
 // record on disk stays.
 func (s *Site) Close() error {
-	s.close.Do(func() { close(s.closing) })
+	s.stop()
 	s.late.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,6 +113,29 @@ func (s *Site) Close() error {
 	}
 	return s.journal.close()
 }
+
+// stop ends what waits in the site. It holds the lock so that waitsLate never counts up while Close waits.
+func (s *Site) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.close.Do(func() { close(s.closing) })
+}
+
+// waitsLate counts one more that waits, unless the site is closing.
+func (s *Site) waitsLate() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.closing:
+		return false
+	default:
+		s.late.Add(1)
+		return true
+	}
+}
+
+// WaitLate returns once no request is held back by a Late fault any more.
+func (s *Site) WaitLate() { s.late.Wait() }
 
 // ServeHTTP implements http.Handler.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
