@@ -136,6 +136,27 @@ func certificate(t *testing.T, c kubernetes.Interface, node string) (key, cert [
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), cert
 }
 
+// TestAdvertises: nodes are told the address that others use, the administrator the near one.
+func TestAdvertises(t *testing.T) {
+	p := begin(t, "--bind", "0.0.0.0", "--advertise", "192.0.2.1")
+	port := p.url[strings.LastIndex(p.url, ":"):]
+	if want := "https://127.0.0.1" + port; p.url != want || p.config(t).Host != want {
+		t.Errorf("got %s and %s, want %s", p.url, p.config(t).Host, want)
+	}
+	info, err := p.client(t).CoreV1().ConfigMaps("kube-public").Get(t.Context(), "cluster-info", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "https://192.0.2.1" + port; !strings.Contains(info.Data["kubeconfig"], want) {
+		t.Errorf("cluster-info does not say %s:\n%s", want, info.Data["kubeconfig"])
+	}
+	config := p.config(t)
+	config.ServerName = "192.0.2.1" // what the certificate is checked for
+	if _, err := clientFor(t, config).Discovery().ServerVersion(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestEndedTokenIsCleanedUp(t *testing.T) {
 	admin := shared.client(t)
 	id, _ := bootstrapToken(t, admin, time.Now().Add(-time.Minute))
