@@ -1,0 +1,124 @@
+# Everything that is done with this repository, by name: `make help`.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+STATE := $(or $(STARGATE_STATE),.stargate)
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X stargate.io/stargate/cmd/stargate/cli.version=$(VERSION)
+GOBUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+
+# In a recipe: the cluster that kubectl and stargate talk to (hack/kubeconfig.sh).
+CLUSTER = export KUBECONFIG="$$(hack/kubeconfig.sh)"
+
+# Without the suites that take minutes, or a machine to themselves; each has a target of its own.
+PACKAGES = $$(go list ./... | grep -Ev '/test/(e2e|fault|sim|bench|mutants|demo|docs)(/|$$)')
+SUMMARY := go run ./hack/testsummary
+
+SCHEDULES ?= 10000
+export DURATION ?= 30s
+
+##@ Quick start
+
+deps: ## Download the modules that the build needs
+	go mod download
+	cd controlplane && go mod download
+
+build: bin/stargate bin/mockdc bin/controlplane ## Build bin/stargate, bin/kubectl-stargate, bin/mockdc and bin/controlplane
+
+cluster-up: ## Start the embedded control plane in the background; kubeconfig in .stargate/kubeconfig
+	@hack/controlplane.sh up >/dev/null
+	@echo 'export KUBECONFIG=$(abspath $(STATE))/kubeconfig'
+
+cluster-down: ## Stop it; its data stays until `make clean`
+	@hack/controlplane.sh down
+
+install-crds: ## Install Stargate's kinds into the cluster
+	@$(CLUSTER); kubectl apply --server-side -f config/crd/bases
+	@$(CLUSTER) 2>/dev/null; kubectl wait --for=condition=Established --timeout=60s -f config/crd/bases >/dev/null
+
+uninstall-crds: ## Remove Stargate's kinds and every object of them
+	@$(CLUSTER); kubectl delete --ignore-not-found -f config/crd/bases
+
+run-mockapi-west: PORT ?= 8080
+run-mockapi-west: bin/mockdc ## Run the mock datacenter dc-west on port 8080 (PORT, DURATION)
+	DC_NAME=dc-west bin/mockdc --listen 127.0.0.1:$(PORT) --data $(STATE)/mockapi-west --duration $(DURATION)
+
+run-mockapi-east: PORT ?= 8081
+run-mockapi-east: bin/mockdc ## Run the mock datacenter dc-east, of the first API version, on port 8081
+	DC_NAME=dc-east bin/mockdc --api v1 --listen 127.0.0.1:$(PORT) --data $(STATE)/mockapi-east --duration $(DURATION)
+
+run-controller: DC_URL ?= http://localhost:8080
+run-controller: bin/stargate ## Run the controller; DC_URL serves namespaces that have no Datacenter
+	@$(CLUSTER); exec bin/stargate run --leader-elect=false --dc-url $(DC_URL) $(RUN_FLAGS)
+
+create-samples: ## Apply the samples but for the Operations
+	@$(CLUSTER); hack/samples.sh apply
+
+delete-samples: ## Delete what create-samples applied, and the samples' Operations
+	@$(CLUSTER); hack/samples.sh delete
+
+demo: build ## A fleet in a minute: two datacenters, repaved, judged, cleaned up (KEEP=1 leaves it running)
+	@go run ./hack/demo
+
+##@ Change and check
+
+generate: ## Regenerate deep copies, CRDs, RBAC and the DC API's types
+	hack/generate.sh
+
+lint: ## Run golangci-lint (.golangci.yml says which linters, and why)
+	"$$(hack/tool.sh golangci-lint)" run --timeout 15m ./...
+
+verify: ## Formatting, vet, scripts, tidy modules, and that generated files are up to date
+	hack/verify.sh
+
+test: ## Unit and integration tests; ends with what was skipped and why
+	@$(SUMMARY) -- -p 2 -timeout 15m $(PACKAGES)
+
+race: ## The tests of what runs concurrently, under the race detector
+	@CGO_ENABLED=1 $(SUMMARY) -- -race -p 2 -timeout 15m ./engine/... ./drivers/... ./cmd/mockdc/...
+
+test-controlplane: ## The control plane's own tests (its own module)
+	@CGO_ENABLED=0 $(SUMMARY) -C controlplane -- -trimpath -p 2 -timeout 15m ./...
+
+sim: ## Simulation: SCHEDULES seeded histories (10000); SEED=n replays one
+	@SCHEDULES=$(SCHEDULES) $(SUMMARY) -- -count=1 -timeout 30m ./test/sim/...
+
+e2e: build ## Through the front door: real processes, API server and kubectl; the demo and the docs too
+	@$(SUMMARY) -- -count=1 -p 1 -timeout 30m ./test/e2e/... ./test/demo/... ./test/docs/...
+
+fault: build ## Kill, cut off and lie to the real controller at every write and call
+	@$(SUMMARY) -- -count=1 -p 1 -timeout 60m ./test/fault/...
+
+mutants: ## Plant bugs and see that the tests catch them
+	@$(SUMMARY) -- -count=1 -timeout 120m ./test/mutants/...
+
+bench: build ## Measure; prints the table and writes bench.json
+	@go test -count=1 -timeout 60m -v ./test/bench/...
+
+vuln: ## Known vulnerabilities in what we link (asks vuln.go.dev)
+	"$$(hack/tool.sh govulncheck)" ./...
+
+##@ House-keeping
+
+clean: cluster-down ## Stop the control plane and remove bin/ and .stargate/
+	rm -rf bin $(STATE) bench.json cover.out
+
+help: ## This list
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# --- files -------------------------------------------------------------------
+
+# The compiler knows best what is up to date.
+bin/stargate: FORCE
+	@$(GOBUILD) -o $@ ./cmd/stargate && ln -sfn stargate bin/kubectl-stargate
+
+bin/mockdc: FORCE
+	@$(GOBUILD) -o $@ ./cmd/mockdc
+
+bin/controlplane: FORCE
+	@hack/controlplane.sh build >/dev/null
+
+.PHONY: FORCE $(shell sed -n 's/^\([a-z0-9-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Checks that need no cluster: formatting, vet, scripts, modules that are tidy, generated files that are up to date.
+# Runs them all and then says which failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+failed=()
+check() { # NAME COMMAND...
+	local name=$1 began=$SECONDS
+	shift
+	if "$@"; then
+		echo "ok    $name ($((SECONDS - began)) s)"
+	else
+		echo "FAIL  $name"
+		failed+=("$name")
+	fi
+}
+
+formatted() {
+	local files
+	files=$(git ls-files -z -- '*.go' | xargs -0 gofmt -l)
+	[[ -z $files ]] || {
+		printf 'not formatted, run gofmt -w:\n%s\n' "$files"
+		return 1
+	}
+}
+
+scripts() {
+	local file bad=0
+	while read -r file; do
+		bash -n "$file" || bad=1
+	done < <(git ls-files -- 'hack/*.sh' .ci/run)
+	if command -v shellcheck >/dev/null; then
+		git ls-files -z -- 'hack/*.sh' .ci/run | xargs -0 shellcheck || bad=1
+	fi
+	return $bad
+}
+
+generated() {
+	if [[ -x hack/verify-generated.sh ]]; then hack/verify-generated.sh; fi
+}
+
+check 'gofmt' formatted
+check 'go vet' go vet ./...
+check 'scripts' scripts
+for module in . controlplane tools; do
+	check "go mod tidy: $module" go -C "$module" mod tidy -diff
+done
+check 'generated files' generated
+
+[[ ${#failed[@]} -eq 0 ]] || {
+	printf 'verify: failed: %s\n' "${failed[@]}" >&2
+	exit 1
+}
