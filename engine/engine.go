@@ -94,6 +94,7 @@ func Run(ctx context.Context, options Options) error {
 	if restConfig.QPS == 0 {
 		restConfig.QPS = -1
 	}
+	ctrl.SetLogger(options.Logger)
 	mgr, err := ctrl.NewManager(restConfig, managerOptions(options, process))
 	if err != nil {
 		return fmt.Errorf("making the manager: %w", err)
