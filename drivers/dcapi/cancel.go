@@ -35,6 +35,9 @@ func (d *Driver) cancel(ctx context.Context, job drivers.JobRef) *drivers.Error 
 			"the site speaks "+capabilities.Version+" and cannot do that", "wait for the job to end, or end it at the site", nil)
 	}
 	if job.JobID == "" {
+		if _, known := d.sent.keyless(job.RequestID); known {
+			return d.neverAgain(c) // the site would void what it has never heard of
+		}
 		return d.void(ctx, c, job.RequestID)
 	}
 	c.build = func() (*http.Request, error) { return wire.NewCancelJobRequest(d.base, job.JobID) }

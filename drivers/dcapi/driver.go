@@ -59,6 +59,10 @@ func (d *Driver) Find(ctx context.Context, requestID string) (drivers.JobRef, bo
 	if !requestIDs.MatchString(requestID) {
 		return drivers.JobRef{}, false, d.fail(c, drivers.Rejected, "", "that is not a request ID", "", nil)
 	}
+	if earlier, known := d.sent.keyless(requestID); known {
+		job, err := d.again(c, earlier)
+		return job, err == nil, err
+	}
 	capabilities, failed := d.capabilities(ctx)
 	if failed != nil {
 		return drivers.JobRef{}, false, failed

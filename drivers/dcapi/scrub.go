@@ -44,19 +44,18 @@ func secretsOf(token string, documents ...[]byte) secrets {
 	return s
 }
 
-// scrub takes the secrets out of a text, and then control characters and excess length. What was cut off is cut
-// before scrubbing only where it cannot leave half a secret behind.
+// scrub makes a text fit for a line of a message, without secrets and of bounded length. It is made printable first,
+// since a secret may be spread over what is not, and cut last, since half a secret is not found.
 func (s secrets) scrub(text string, limit int) string {
-	if len(text) > maxScanned {
-		text = text[:maxScanned]
-		for _, token := range s.tokens {
+	cut := len(text) > maxScanned
+	text = printable(text[:min(len(text), maxScanned)])
+	for _, token := range s.tokens {
+		if cut {
 			text = trimPartial(text, token)
 		}
-	}
-	for _, token := range s.tokens {
 		text = strings.ReplaceAll(text, token, redacted)
 	}
-	return clean(s.scrubDocuments(text), limit)
+	return shorten(s.scrubDocuments(text), limit)
 }
 
 // trimPartial removes the beginning of a secret from the end of a text.
@@ -102,10 +101,12 @@ func (s secrets) scrubDocuments(text string) string {
 	return out.String()
 }
 
-// clean makes a text fit for a line of a message: valid, printable, of bounded length.
-func clean(text string, limit int) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	text = strings.Map(func(r rune) rune {
+// clean makes a text fit for a line of a message where it cannot hold a secret.
+func clean(text string, limit int) string { return shorten(printable(text), limit) }
+
+// printable gives a text as one line of valid, visible characters.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || r == '\r' {
 			return ' '
 		}
@@ -113,7 +114,11 @@ func clean(text string, limit int) string {
 			return -1
 		}
 		return r
-	}, text)
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+}
+
+// shorten cuts a text between two characters, and says so.
+func shorten(text string, limit int) string {
 	text = strings.TrimSpace(text)
 	if len(text) <= limit {
 		return text

@@ -31,6 +31,9 @@ func (d *Driver) Start(ctx context.Context, request drivers.Request) (drivers.Jo
 		}
 		return drivers.JobRef{}, failed
 	}
+	if earlier, known := d.sent.keyless(request.ID); known {
+		return d.again(c, earlier)
+	}
 	var ref drivers.JobRef
 	if capabilities.Idempotent {
 		ref, failed = d.startIdempotent(ctx, c, request, capabilities)
@@ -41,6 +44,21 @@ func (d *Driver) Start(ctx context.Context, request drivers.Request) (drivers.Jo
 		return drivers.JobRef{}, failed
 	}
 	return ref, nil
+}
+
+// again answers a second call with an ID that the site was not told: with its job where that is known.
+func (d *Driver) again(c call, earlier sending) (drivers.JobRef, error) {
+	if earlier.doubtful() {
+		return drivers.JobRef{}, d.neverAgain(c)
+	}
+	return earlier.job, nil
+}
+
+// neverAgain is the error for what may not be sent a second time.
+func (d *Driver) neverAgain(c call) *drivers.Error {
+	return d.fail(c, drivers.Unknown, drivers.ReasonUnsupported,
+		"an earlier try may have landed, and the site cannot tell",
+		"find out at the site, then say so with: stargate resolve operation", nil)
 }
 
 // notOffered refuses an action that the site does not have; nil where it does.
@@ -75,7 +93,7 @@ func (d *Driver) startIdempotent(ctx context.Context, c call, request drivers.Re
 		failed = d.settle(ctx, request.ID, failed)
 	}
 	if failed.Kind == drivers.Unknown {
-		d.sent.claim(request.ID)
+		d.sent.claim(request.ID, false)
 	} else {
 		d.sent.forget(request.ID)
 	}
@@ -100,14 +118,9 @@ func (d *Driver) settle(ctx context.Context, requestID string, failed *drivers.E
 // startOnce sends the request to a site that makes a job each time. Whatever comes of it, this Driver never sends
 // it again, unless it certainly did not land.
 func (d *Driver) startOnce(ctx context.Context, c call, request drivers.Request, capabilities drivers.Capabilities) (drivers.JobRef, *drivers.Error) {
-	ref, known := d.sent.claim(request.ID)
-	switch {
-	case known && ref.JobID != "":
-		return ref, nil
-	case known:
-		return drivers.JobRef{}, d.fail(c, drivers.Unknown, drivers.ReasonUnsupported,
-			"an earlier try may have landed, and the site cannot tell",
-			"find out at the site, then say so with: stargate resolve operation", nil)
+	var ref drivers.JobRef
+	if _, known := d.sent.claim(request.ID, true); known { // another call sends it now, or an earlier one was in doubt
+		return drivers.JobRef{}, d.neverAgain(c)
 	}
 	failed := d.notOffered(c, request.Action, capabilities)
 	if failed == nil {
