@@ -1,0 +1,181 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// ServerGroupStatus says how far a group is what its spec asks for.
+type ServerGroupStatus struct {
+	// ObservedGeneration of the spec that the conditions speak of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Revision that rolls out, or has.
+	// +optional
+	Revision GroupRevision `json:"revision,omitzero"`
+
+	// Servers that the group selects.
+	// +optional
+	Servers int32 `json:"servers,omitempty"`
+	// Updated servers: they have the revision's profile.
+	// +optional
+	Updated int32 `json:"updated,omitempty"`
+	// Ready servers, whatever they run.
+	// +optional
+	Ready int32 `json:"ready,omitempty"`
+	// Unavailable servers, whatever made them so.
+	// +optional
+	Unavailable int32 `json:"unavailable,omitempty"`
+	// Active servers: an Operation of this rollout has them.
+	// +optional
+	Active int32 `json:"active,omitempty"`
+	// Failed servers of this revision.
+	// +optional
+	Failed int32 `json:"failed,omitempty"`
+	// Drifted servers: they had the revision's profile and no longer do.
+	// +optional
+	Drifted int32 `json:"drifted,omitempty"`
+	// Skipped servers: paused, in maintenance, quarantined or selected by another group too.
+	// +optional
+	Skipped int32 `json:"skipped,omitempty"`
+
+	// Wave that is under way, by name; empty when none is.
+	// +optional
+	Wave string `json:"wave,omitempty"`
+
+	// Waves of the revision, in order.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=33
+	// +optional
+	Waves []WaveStatus `json:"waves,omitempty"`
+
+	// Holds that keep the rollout from going on.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +optional
+	Holds []Hold `json:"holds,omitempty"`
+
+	// History of revisions, the latest first.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	// +optional
+	History []RolloutRecord `json:"history,omitempty"`
+
+	// Conditions: Ready, Reconciling, Stalled.
+	// +listType=map
+	// +listMapKey=type
+	// +optional
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// GroupRevision is one state of profile and group that servers should be brought to.
+type GroupRevision struct {
+	// Name of the revision, made of the hashes.
+	// +optional
+	Name string `json:"name,omitempty"`
+	// Profile by name.
+	// +optional
+	Profile string `json:"profile,omitempty"`
+	// ProfileHash over what reaches a machine.
+	// +optional
+	ProfileHash string `json:"profileHash,omitempty"`
+	// OSVersion of that profile.
+	// +optional
+	OSVersion string `json:"osVersion,omitempty"`
+	// Commit that brought it, where a fleet did.
+	// +optional
+	Commit string `json:"commit,omitempty"`
+	// Author of that commit.
+	// +optional
+	Author string `json:"author,omitempty"`
+}
+
+// WaveState is where a wave stands.
+// +kubebuilder:validation:Enum=Waiting;AwaitingApproval;Running;Soaking;Done;Stopped
+type WaveState string
+
+// The states of a wave.
+const (
+	WaveWaiting          WaveState = "Waiting"
+	WaveAwaitingApproval WaveState = "AwaitingApproval"
+	WaveRunning          WaveState = "Running"
+	// WaveSoaking: all its servers are ready, and the soak has not passed yet.
+	WaveSoaking WaveState = "Soaking"
+	WaveDone    WaveState = "Done"
+	// WaveStopped: too many servers failed, or a newer revision took over.
+	WaveStopped WaveState = "Stopped"
+)
+
+// WaveStatus is how far a wave is.
+type WaveStatus struct {
+	// Name of the wave; the last one, of servers that no wave took, is called "rest".
+	// +required
+	Name string `json:"name"`
+	// State of the wave.
+	// +optional
+	State WaveState `json:"state,omitempty"`
+	// Servers of the wave.
+	// +optional
+	Servers int32 `json:"servers,omitempty"`
+	// Updated servers: they have the revision's profile.
+	// +optional
+	Updated int32 `json:"updated,omitempty"`
+	// Active servers: an Operation of this rollout has them.
+	// +optional
+	Active int32 `json:"active,omitempty"`
+	// Failed servers.
+	// +optional
+	Failed int32 `json:"failed,omitempty"`
+	// StartedAt is when its first Operation was made.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// UpdatedAt is when its last server was ready; the soak counts from here.
+	// +optional
+	UpdatedAt *metav1.Time `json:"updatedAt,omitempty"`
+	// SoakedUntil is when the soak ends.
+	// +optional
+	SoakedUntil *metav1.Time `json:"soakedUntil,omitempty"`
+	// ApprovedBy tells who let the wave begin.
+	// +optional
+	ApprovedBy string `json:"approvedBy,omitempty"`
+	// ApprovedAt tells when.
+	// +optional
+	ApprovedAt *metav1.Time `json:"approvedAt,omitempty"`
+}
+
+// RolloutResult is how the rollout of a revision ended.
+// +kubebuilder:validation:Enum=Running;Succeeded;Failed;Superseded
+type RolloutResult string
+
+// The results of a rollout.
+const (
+	RolloutRunning   RolloutResult = "Running"
+	RolloutSucceeded RolloutResult = "Succeeded"
+	RolloutFailed    RolloutResult = "Failed"
+	// RolloutSuperseded: a newer revision took over before it was through.
+	RolloutSuperseded RolloutResult = "Superseded"
+)
+
+// RolloutRecord is one line of a group's history.
+type RolloutRecord struct {
+	// Revision that rolled out.
+	// +required
+	Revision GroupRevision `json:"revision"`
+	// Result of it.
+	// +optional
+	Result RolloutResult `json:"result,omitempty"`
+	// StartedAt is when it began.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// FinishedAt is when it ended.
+	// +optional
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// Updated servers in the end.
+	// +optional
+	Updated int32 `json:"updated,omitempty"`
+	// Failed servers in the end.
+	// +optional
+	Failed int32 `json:"failed,omitempty"`
+	// Message for a person.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
