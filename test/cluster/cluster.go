@@ -43,6 +43,7 @@ type options struct {
 	flags    []string
 	auditLog bool
 	bare     bool
+	after    func() error
 }
 
 // WithFlags passes flags to the control plane's binary.
@@ -56,6 +57,10 @@ func WithAuditLog() Option { return func(o *options) { o.auditLog = true } }
 
 // Bare leaves out Stargate's kinds and admission policies.
 func Bare() Option { return func(o *options) { o.bare = true } }
+
+// AfterTests has Main call check once the tests have run and the shared cluster has
+// stopped, and fail where it fails.
+func AfterTests(check func() error) Option { return func(o *options) { o.after = check } }
 
 // Start runs a control plane for tb alone and stops it when tb ends. It fails
 // tb when that does not work, with the server's last words.

@@ -30,6 +30,16 @@ func Main(m *testing.M, opts ...Option) {
 			code = max(code, 1)
 		}
 	}
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if o.after != nil {
+		if err := o.after(); err != nil {
+			fmt.Fprintln(os.Stderr, "after the tests:", err)
+			code = max(code, 1)
+		}
+	}
 	os.Exit(code)
 }
 
