@@ -75,9 +75,20 @@ func identities(server *v1alpha1.Server) []string {
 		keys = append(keys, "address "+spec.IPv4)
 	}
 	if spec.BMC != nil {
-		keys = append(keys, strings.TrimSpace("bmc "+spec.BMC.Address+" "+spec.BMC.SystemID))
+		keys = append(keys, strings.TrimSpace("bmc "+controllerAddress(spec.BMC.Address)+" "+spec.BMC.SystemID))
 	}
 	return keys
+}
+
+// controllerAddress gives a BMC's address without what it may be spelled with or without.
+func controllerAddress(address string) string {
+	address = strings.TrimRight(strings.ToLower(address), "/")
+	for scheme, port := range map[string]string{"https://": ":443", "http://": ":80"} {
+		if host, found := strings.CutPrefix(address, scheme); found {
+			return strings.TrimSuffix(host, port)
+		}
+	}
+	return strings.TrimSuffix(address, ":443")
 }
 
 // conflicts lists the other Servers of the datacenter that share something of this one's identity.
@@ -90,12 +101,19 @@ func conflicts(ctx context.Context, reader client.Reader, server *v1alpha1.Serve
 		}
 		for i := range peers.Items {
 			peer := &peers.Items[i]
-			if peer.UID != server.UID && datacenterOf(peer) == datacenterOf(server) {
+			if peer.UID != server.UID && mayShareDatacenter(peer, server) {
 				found = append(found, fmt.Sprintf("%s of %s", key, peer.Name))
 			}
 		}
 	}
 	return found, nil
+}
+
+// mayShareDatacenter tells whether two Servers can be of one datacenter. One that names none is of
+// the only one there is, which the other may name.
+func mayShareDatacenter(a, b *v1alpha1.Server) bool {
+	one, other := datacenterOf(a), datacenterOf(b)
+	return one == other || one == "" || other == ""
 }
 
 func datacenterOf(server *v1alpha1.Server) string {
