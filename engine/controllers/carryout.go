@@ -54,6 +54,7 @@ func (r *Operations) writeStatus(ctx context.Context, p *pass, write operation.W
 	}
 	r.operations.wrote(next)
 	p.Operation = next
+	p.intended = write.Intent
 	if write.Intent {
 		p.NotLanded = true
 	}
@@ -116,8 +117,15 @@ func (r *Operations) confirmServer(ctx context.Context, p *pass) error {
 	if server.UID != p.Server.UID || server.Status.ActiveOperation == nil || server.Status.ActiveOperation.UID != string(p.Operation.UID) {
 		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("servers").GroupResource(), server.Name, fmt.Errorf("the claim is not ours any more"))
 	}
-	p.Confirmed.Hold = operation.ServerHold(&server, p.Conflicts)
-	if p.NotLanded {
+	if operation.IdentityHash(&server.Spec) != p.Operation.Status.DecidedOn.IdentityHash {
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("servers").GroupResource(), server.Name, fmt.Errorf("it is another machine now"))
+	}
+	shared, err := conflicts(ctx, r.client, &server)
+	if err != nil {
+		return err
+	}
+	p.Confirmed.Hold = operation.ServerHold(&server, shared)
+	if p.intended {
 		return nil
 	}
 	var op v1alpha1.Operation

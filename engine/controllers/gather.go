@@ -49,12 +49,14 @@ func (r *Operations) gatherServer(ctx context.Context, p *pass) error {
 	server := &v1alpha1.Server{}
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: p.key.Namespace, Name: p.Operation.Spec.ServerRef.Name}, server)
 	if apierrors.IsNotFound(err) {
+		p.SeenServer = r.firstSeen(p.key, nil)
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("reading Server %s: %w", p.Operation.Spec.ServerRef.Name, err)
 	}
 	p.Server = r.servers.of(server)
+	p.SeenServer = r.firstSeen(p.key, p.Server)
 	if p.Operation.Status.Phase.Terminal() {
 		return nil
 	}

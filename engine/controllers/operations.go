@@ -43,8 +43,15 @@ type Operations struct {
 	servers    *newest[*v1alpha1.Server]
 
 	mu    sync.Mutex
-	known map[types.NamespacedName]types.UID
+	known map[types.NamespacedName]seen
 	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
+}
+
+// seen is what this process knows of an Operation that it has looked at.
+type seen struct {
+	uid types.UID
+	// server that was the first to be seen under the name that the Operation gives; empty for none.
+	server types.UID
 }
 
 // pass is one Operation's way through a Reconcile.
@@ -53,6 +60,8 @@ type pass struct {
 	key    types.NamespacedName
 	driver drivers.Driver
 	limit  int
+	// intended: the open attempt's intent was written in this very pass.
+	intended bool
 }
 
 // Reconcile brings one Operation as far as it can go now.
@@ -118,13 +127,13 @@ func (r *Operations) setBack(ctx context.Context, p *pass, effect operation.Effe
 // gone gives back what a deleted Operation had.
 func (r *Operations) gone(key types.NamespacedName) {
 	r.mu.Lock()
-	uid, ok := r.known[key]
+	before, ok := r.known[key]
 	delete(r.known, key)
 	r.mu.Unlock()
 	if ok {
-		r.gate.Release(uid)
-		r.calls.forget(uid)
-		r.operations.forget(uid)
+		r.gate.Release(before.uid)
+		r.calls.forget(before.uid)
+		r.operations.forget(before.uid)
 	}
 }
 
@@ -132,12 +141,27 @@ func (r *Operations) gone(key types.NamespacedName) {
 func (r *Operations) remember(key types.NamespacedName, uid types.UID) {
 	r.mu.Lock()
 	before, ok := r.known[key]
-	r.known[key] = uid
-	r.mu.Unlock()
-	if ok && before != uid {
-		r.gate.Release(before)
-		r.calls.forget(before)
+	if before.uid != uid {
+		r.known[key] = seen{uid: uid}
 	}
+	r.mu.Unlock()
+	if ok && before.uid != uid {
+		r.gate.Release(before.uid)
+		r.calls.forget(before.uid)
+	}
+}
+
+// firstSeen gives the UID of the first Server that was seen beside an Operation, which is this one
+// where there was none yet.
+func (r *Operations) firstSeen(key types.NamespacedName, server *v1alpha1.Server) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known := r.known[key]
+	if known.server == "" && server != nil {
+		known.server = server.UID
+		r.known[key] = known
+	}
+	return string(known.server)
 }
 
 // wake puts an Operation into the queue.

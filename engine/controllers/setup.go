@@ -57,7 +57,7 @@ func Setup(mgr ctrl.Manager, options Options) error {
 		rebuild: &rebuild{live: live, ledger: places, scope: options.Scope},
 		scope:   options.Scope, process: options.Process, background: options.Background,
 		operations: newNewest[*v1alpha1.Operation](), servers: servers,
-		known: map[types.NamespacedName]types.UID{},
+		known: map[types.NamespacedName]seen{},
 	}
 	ops.gate = &ledgerGate{ledger: places, wake: ops.wake}
 	ops.calls = newCalls(clk, ops.wake)

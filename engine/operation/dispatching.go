@@ -36,6 +36,9 @@ func stopBeforeJob(s *Snapshot) string {
 	if reason := s.stopWanted(); reason != "" {
 		return reason
 	}
+	if reason, _ := wrongServer(s); reason != "" {
+		return reason
+	}
 	if reason, _ := changedSinceDecided(s); reason != "" {
 		return reason
 	}

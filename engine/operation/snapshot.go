@@ -19,6 +19,9 @@ type Snapshot struct {
 	Operation *v1alpha1.Operation
 	// Server that it names; nil where there is none.
 	Server *v1alpha1.Server
+	// SeenServer is the UID of the first Server of that name that this process saw beside the
+	// Operation; empty for none.
+	SeenServer string
 	// Profile that it names, resolved; nil where it names none.
 	Profile *Profile
 	// Site that reaches the server.

@@ -124,6 +124,10 @@ func stopMessage(s *Snapshot, reason string) string {
 		return "cancelled (spec.cancel)"
 	case v1alpha1.ReasonTimedOut:
 		return fmt.Sprintf("it took longer than %s", s.timeout())
+	case v1alpha1.ReasonServerDeleted:
+		return fmt.Sprintf("Server %s, which this Operation was meant for, was deleted", s.Operation.Spec.ServerRef.Name)
+	case v1alpha1.ReasonServerRecreated:
+		return fmt.Sprintf("Server %s was made anew, and this Operation was meant for the one before it", s.Operation.Spec.ServerRef.Name)
 	}
 	if _, message := changedSinceDecided(s); message != "" {
 		return message

@@ -74,6 +74,10 @@ func wrongServer(s *Snapshot) (reason, message string) {
 	if decided := op.Status.DecidedOn; meant == "" && decided != nil {
 		meant = decided.ServerUID
 	}
+	recorded := meant != ""
+	if !recorded {
+		meant = s.SeenServer
+	}
 	name := op.Spec.ServerRef.Name
 	switch {
 	case s.Server == nil && meant != "":
@@ -82,7 +86,7 @@ func wrongServer(s *Snapshot) (reason, message string) {
 		return "", ""
 	case meant != "" && meant != string(s.Server.UID):
 		return v1alpha1.ReasonServerRecreated, fmt.Sprintf("Server %s was made anew: this Operation was meant for the one with UID %s; make a new Operation if this one is meant", name, meant)
-	case meant == "" && s.Server.CreationTimestamp.Sub(op.CreationTimestamp.Time) > applyOrderGrace:
+	case !recorded && s.Server.CreationTimestamp.Sub(op.CreationTimestamp.Time) > applyOrderGrace:
 		return v1alpha1.ReasonServerRecreated, fmt.Sprintf("Server %s was made after this Operation and may be another machine than the one that was meant; make a new Operation if this one is meant", name)
 	case s.Server.DeletionTimestamp != nil:
 		return v1alpha1.ReasonServerDeleted, fmt.Sprintf("Server %s is being deleted; nothing was done to the machine", name)
