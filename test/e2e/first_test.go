@@ -7,10 +7,7 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/cmd/mockdc/site"
 	"stargate.io/stargate/engine"
-	"stargate.io/stargate/test/cluster"
 )
-
-func TestMain(m *testing.M) { cluster.Main(m) }
 
 func TestRepave(t *testing.T) {
 	w := NewWorld(t)

@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -44,7 +43,9 @@ func NewWorld(tb testing.TB) *World {
 func (w *World) Run(options engine.Options) (stop func()) {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	options.RESTConfig = w.Cluster.Config
+	if options.RESTConfig == nil {
+		options.RESTConfig = w.Cluster.Config
+	}
 	if options.Logger.GetSink() == nil {
 		options.Logger = logr.Discard()
 	}
@@ -70,17 +71,9 @@ func (w *World) Datacenter(config site.Config, change func(*v1alpha1.Datacenter)
 	w.Helper()
 	namespace = w.Cluster.Namespace(w)
 	config.Name = namespace
-	s = site.New(config)
-	server := httptest.NewServer(s)
-	w.Cleanup(func() {
-		server.CloseClientConnections()
-		server.Close()
-		if err := s.Close(); err != nil {
-			w.Error(err)
-		}
-	})
+	url, s := w.OpenSite(config)
 	dc := &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "dc"},
-		Spec: v1alpha1.DatacenterSpec{Driver: v1alpha1.DriverDCAPI, Endpoint: server.URL}}
+		Spec: v1alpha1.DatacenterSpec{Driver: v1alpha1.DriverDCAPI, Endpoint: url}}
 	if change != nil {
 		change(dc)
 	}
