@@ -36,12 +36,14 @@ const (
 	scopeLabelKey = "bench.stargate.io/scope"
 )
 
+// names numbers the namespaces.
+var names atomic.Int64
+
 // fixture is what the measurements share.
 type fixture struct {
 	testing.TB
 	config *rest.Config
 	client client.Client
-	names  atomic.Int64
 }
 
 func newFixture(tb testing.TB) *fixture {
@@ -83,7 +85,7 @@ func (f *fixture) each(n int, do func(context.Context, int) error) {
 // namespace with a site, servers and Operations that nobody looks after yet.
 func (f *fixture) namespace(n int) string {
 	f.Helper()
-	name := fmt.Sprintf("bench-%d", f.names.Add(1))
+	name := fmt.Sprintf("bench-%d", names.Add(1))
 	dc := site.New(site.Config{Name: name, Duration: time.Millisecond})
 	server := httptest.NewServer(dc)
 	f.Cleanup(func() {
@@ -119,7 +121,7 @@ func benchServer(namespace string, i int) *v1alpha1.Server {
 }
 
 func benchOperation(namespace string, i int) *v1alpha1.Operation {
-	return &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("repave-%05d", i), Finalizers: []string{v1alpha1.Finalizer}},
+	return &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("repave-%05d", i)},
 		Spec: v1alpha1.OperationSpec{ServerRef: v1alpha1.ServerReference{Name: fmt.Sprintf("server-%05d", i)},
 			ProvisioningProfileRef: &v1alpha1.LocalReference{Name: "dc"}, Operation: v1alpha1.ActionRepave}}
 }
@@ -158,21 +160,33 @@ func (f *fixture) repaves() float64 {
 	f.Helper()
 	name := f.namespace(operations)
 	defer f.controller(name)()
-	patch := []byte(`{"metadata":{"labels":{"` + scopeLabelKey + `":"in"}}}`)
 	began := time.Now()
-	if err := f.client.Patch(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, client.RawPatch("application/merge-patch+json", patch)); err != nil {
+	f.scope(name)
+	f.allEnd(name, operations)
+	return operations / time.Since(began).Seconds()
+}
+
+// scope brings a namespace into the controller's scope.
+func (f *fixture) scope(namespace string) {
+	f.Helper()
+	patch := []byte(`{"metadata":{"labels":{"` + scopeLabelKey + `":"in"}}}`)
+	if err := f.client.Patch(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, client.RawPatch("application/merge-patch+json", patch)); err != nil {
 		f.Fatal(err)
 	}
-	deadline := began.Add(3 * time.Minute)
-	tick := time.NewTicker(5 * time.Millisecond)
+}
+
+// allEnd waits until n Operations of a namespace have succeeded.
+func (f *fixture) allEnd(namespace string, n int) {
+	f.Helper()
+	deadline := time.Now().Add(3 * time.Minute)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for ended(f, name) < operations {
+	for ended(f, namespace) < n {
 		if time.Now().After(deadline) {
-			f.Fatalf("%d of %d Operations ended", ended(f, name), operations)
+			f.Fatalf("%d of %d Operations ended", ended(f, namespace), n)
 		}
 		<-tick.C
 	}
-	return operations / time.Since(began).Seconds()
 }
 
 // updates measures bare status updates a second on Operations that have been through it all.
