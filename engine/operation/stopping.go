@@ -33,22 +33,34 @@ func dispatchedStatus(attempt *v1alpha1.Attempt) metav1.ConditionStatus {
 // decideStopping ends a job, or sees it out where the site cannot.
 func decideStopping(s *Snapshot) Effect {
 	attempt := s.openAttempt()
+	if reply := s.reply(CallStart, attempt); reply != nil && reply.Err == nil && attempt.JobID == "" {
+		return writeRunning(s, reply.Job)
+	}
+	if reply := s.reply(CallStatus, attempt); reply != nil && (attempt.StopAccepted || ended(reply)) {
+		return afterStatus(s, attempt, reply)
+	}
+	switch {
+	case attempt.StopAccepted && attempt.JobID != "":
+		return poll(s, attempt)
+	case attempt.StopAccepted:
+		return findStopped(s, attempt)
+	}
 	if reply := s.reply(CallCancel, attempt); reply != nil {
 		return afterCancel(s, attempt, reply)
 	}
+	return waitOrCall(s, attempt, CallCancel)
+}
+
+// ended tells whether a reply says that the job has ended.
+func ended(reply *Reply) bool { return reply.Err == nil && reply.Status.Phase.Terminal() }
+
+// findStopped asks which job it was that the site was asked to end. What the site said before that
+// does not count: the request may have landed since.
+func findStopped(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
 	if reply := s.reply(CallFind, attempt); reply != nil {
 		return afterFindStopping(s, attempt, reply)
 	}
-	if reply := s.reply(CallStatus, attempt); reply != nil {
-		return afterStatus(s, attempt, reply)
-	}
-	if attempt.StopAccepted {
-		if attempt.JobID == "" {
-			return waitOrCall(s, attempt, CallFind)
-		}
-		return poll(s, attempt)
-	}
-	return waitOrCall(s, attempt, CallCancel)
+	return waitOrCall(s, attempt, CallFind)
 }
 
 func waitOrCall(s *Snapshot, attempt *v1alpha1.Attempt, kind CallKind) Effect {
@@ -96,6 +108,10 @@ func afterFindStopping(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Eff
 	switch {
 	case reply.Err == nil && reply.Found:
 		return writeRunning(s, reply.Job)
+	case reply.Err == nil && s.Now.Sub(attempt.StopRequestedAt.Time) < lostAfter:
+		// It did not void the request, so one that is still under way may land yet.
+		return heldInPlace(s, &v1alpha1.Hold{Source: "Datacenter/" + s.Site.Name, Reason: v1alpha1.ReasonCancelling,
+			Message: fmt.Sprintf("%s knows no job of request %s, which may still be under way", siteName(s), attempt.RequestID)})
 	case reply.Err == nil:
 		return withdraw(s, attempt.StopReason)
 	case drivers.KindOf(reply.Err) == drivers.Unknown:
