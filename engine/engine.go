@@ -107,13 +107,15 @@ func Run(ctx context.Context, options Options) error {
 		return err
 	}
 	defer stop()
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	workers := options.Workers
 	if workers == 0 {
 		workers = 16
 	}
 	err = controllers.Setup(mgr, controllers.Options{
 		Process: process, Scope: scope, Fallback: fallback,
-		Workers: workers, Recorder: recorder, Background: ctx,
+		Workers: workers, Recorder: recorder, Background: background,
 	})
 	if err != nil {
 		return err

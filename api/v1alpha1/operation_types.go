@@ -134,12 +134,13 @@ type Attempt struct {
 	// request never left.
 	// +optional
 	By string `json:"by,omitempty"`
-	// Epoch of the leader that wrote the intent.
-	// +optional
-	Epoch int64 `json:"epoch,omitempty"`
 	// StartedAt is when the intent was written.
 	// +optional
 	StartedAt metav1.MicroTime `json:"startedAt,omitzero"`
+	// DispatchedAt is when the datacenter's answer with the job was first known. The time-out counts
+	// from here.
+	// +optional
+	DispatchedAt *metav1.MicroTime `json:"dispatchedAt,omitempty"`
 	// EndedAt is when the end was learned.
 	// +optional
 	EndedAt *metav1.MicroTime `json:"endedAt,omitempty"`

@@ -61,6 +61,10 @@ func (in *Applied) DeepCopy() *Applied {
 func (in *Attempt) DeepCopyInto(out *Attempt) {
 	*out = *in
 	in.StartedAt.DeepCopyInto(&out.StartedAt)
+	if in.DispatchedAt != nil {
+		in, out := &in.DispatchedAt, &out.DispatchedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.EndedAt != nil {
 		in, out := &in.EndedAt, &out.EndedAt
 		*out = (*in).DeepCopy()

@@ -29,6 +29,7 @@ type calls struct {
 	mu      sync.Mutex
 	records map[types.UID]*callRecord
 	lines   map[string]*siteLine
+	stopped bool
 	running sync.WaitGroup
 }
 
@@ -105,7 +106,7 @@ func (c *calls) start(ctx context.Context, key types.NamespacedName, uid types.U
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.record(uid)
-	if r.calling {
+	if r.calling || c.stopped {
 		return
 	}
 	untainted := call.Kind == operation.CallStart && r.intent == call.Request.ID && !r.landed
@@ -157,8 +158,35 @@ func (c *calls) empty(line *siteLine) {
 	}
 }
 
-// wait for the workers to end; their context must have ended before.
-func (c *calls) wait() { c.running.Wait() }
+// stop takes no further calls and drops those that wait for a worker: they never left. The channel
+// is closed once the calls under way have ended.
+func (c *calls) stop() <-chan struct{} {
+	c.mu.Lock()
+	c.stopped = true
+	for _, line := range c.lines {
+		line.queue = nil
+	}
+	c.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		c.running.Wait()
+		close(ended)
+	}()
+	return ended
+}
+
+// unfolded lists the Operations with a reply to a Start that is not written down yet.
+func (c *calls) unfolded() []types.UID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var uids []types.UID
+	for uid, r := range c.records {
+		if r.reply != nil && r.reply.Kind == operation.CallStart && r.reply.Err == nil {
+			uids = append(uids, uid)
+		}
+	}
+	return uids
+}
 
 // perform makes one call. A driver that panics costs its own call: the outcome is then Unknown.
 func perform(ctx context.Context, driver drivers.Driver, call operation.Call) (reply *operation.Reply) {

@@ -119,7 +119,7 @@ func (r *rebuild) once(ctx context.Context) error {
 			}
 			for i := range page.Items {
 				op := &page.Items[i]
-				if r.scope.Has(op.Namespace) && underway(op) {
+				if underway(op) {
 					active = append(active, ask(op, op.Status.DecidedOn.Datacenter, 0))
 				}
 			}

@@ -65,15 +65,14 @@ func (r *Operations) gatherServer(ctx context.Context, p *pass) error {
 }
 
 func (r *Operations) gatherSite(ctx context.Context, p *pass) error {
-	name := ""
+	resolve, name := r.sites.of, ""
 	switch {
-	case p.Operation.Status.LastAttempt() != nil && p.Operation.Status.DecidedOn != nil:
-		// What was decided on stays: an edit cannot move a job to another site.
-		name = p.Operation.Status.DecidedOn.Datacenter
+	case underway(p.Operation):
+		resolve, name = r.sites.ofDispatched, p.Operation.Status.DecidedOn.Datacenter
 	case p.Server != nil:
 		name = datacenterOf(p.Server)
 	}
-	site, driver, dc, err := r.sites.of(ctx, p.key.Namespace, name)
+	site, driver, dc, err := resolve(ctx, p.key.Namespace, name)
 	if err != nil {
 		return err
 	}

@@ -164,6 +164,17 @@ func (r *Operations) firstSeen(key types.NamespacedName, server *v1alpha1.Server
 	return string(known.server)
 }
 
+// names of the Operations that this process has seen.
+func (r *Operations) names() map[types.NamespacedName]types.UID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	uids := make(map[types.NamespacedName]types.UID, len(r.known))
+	for key, known := range r.known {
+		uids[key] = known.uid
+	}
+	return uids
+}
+
 // wake puts an Operation into the queue.
 func (r *Operations) wake(key types.NamespacedName) {
 	r.mu.Lock()

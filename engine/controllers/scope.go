@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/engine/ledger"
 )
@@ -43,23 +44,17 @@ func (s Scope) Has(namespace string) bool {
 	return s.selected.names[namespace]
 }
 
-// note records whether a namespace's labels match, and tells whether that changed.
-func (s Scope) note(namespace string, set labels.Set, exists bool) bool {
-	if s.Selector == nil {
-		return false
-	}
-	matches := exists && s.Selector.Matches(set)
+// note records whether a Namespace's labels match, and tells whether they do.
+func (s Scope) note(namespace client.Object) bool {
+	matches := s.Selector.Matches(labels.Set(namespace.GetLabels()))
 	s.selected.mu.Lock()
 	defer s.selected.mu.Unlock()
-	if s.selected.names[namespace] == matches {
-		return false
-	}
 	if matches {
-		s.selected.names[namespace] = true
+		s.selected.names[namespace.GetName()] = true
 	} else {
-		delete(s.selected.names, namespace)
+		delete(s.selected.names, namespace.GetName())
 	}
-	return true
+	return matches
 }
 
 // listNamespaces gives what to list: each name, or everything.

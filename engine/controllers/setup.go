@@ -5,8 +5,9 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/client-go/util/workqueue"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -38,7 +40,8 @@ type Options struct {
 	Workers int
 	// Recorder of events.
 	Recorder record.EventRecorder
-	// Background is the context of calls to sites.
+	// Background is the context of indexing and of calls to sites. It outlives the manager's, so
+	// that a stop does not cut off a request whose reply would then be lost.
 	Background context.Context
 }
 
@@ -64,6 +67,9 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	if err := setupOperations(mgr, ops, options); err != nil {
 		return err
 	}
+	if err := mgr.Add(manager.RunnableFunc(ops.drain)); err != nil {
+		return fmt.Errorf("adding the end of calls: %w", err)
+	}
 	if err := setupServers(mgr, &Servers{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, servers: servers}); err != nil {
 		return err
 	}
@@ -83,41 +89,59 @@ func setupOperations(mgr ctrl.Manager, r *Operations, options Options) error {
 			r.queue = queue
 			return nil
 		}))
-	if options.Scope.Selector != nil {
-		namespaces := &metav1.PartialObjectMetadata{}
-		namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-		b = b.WatchesMetadata(namespaces, handler.EnqueueRequestsFromMapFunc(r.ofSelectedNamespace))
-	}
-	if err := b.Complete(r); err != nil {
+	if err := watchScope(b, mgr, options.Scope, &v1alpha1.OperationList{}).Complete(r); err != nil {
 		return fmt.Errorf("setting up the Operation reconciler: %w", err)
 	}
 	return nil
 }
 
 func setupServers(mgr ctrl.Manager, r *Servers) error {
-	err := ctrl.NewControllerManagedBy(mgr).Named("server").
+	b := ctrl.NewControllerManagedBy(mgr).Named("server").
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		Watches(&v1alpha1.Server{}, r.peers()).
 		Watches(&v1alpha1.Operation{}, handler.EnqueueRequestsFromMapFunc(serverOfGone), builder.WithPredicates(predicate.Funcs{
 			CreateFunc: never[event.CreateEvent], UpdateFunc: never[event.UpdateEvent], GenericFunc: never[event.GenericEvent],
 		})).
-		Watches(&v1alpha1.ProvisioningProfile{}, handler.EnqueueRequestsFromMapFunc(r.adopters), onSpec()).
-		Complete(r)
-	if err != nil {
+		Watches(&v1alpha1.ProvisioningProfile{}, handler.EnqueueRequestsFromMapFunc(r.adopters), onSpec())
+	if err := watchScope(b, mgr, r.scope, &v1alpha1.ServerList{}).Complete(r); err != nil {
 		return fmt.Errorf("setting up the Server reconciler: %w", err)
 	}
 	return nil
 }
 
 func setupDatacenters(mgr ctrl.Manager, r *Datacenters) error {
-	err := ctrl.NewControllerManagedBy(mgr).Named("datacenter").
+	b := ctrl.NewControllerManagedBy(mgr).Named("datacenter").
 		WithOptions(controller.Options{MaxConcurrentReconciles: 16}).
-		For(&v1alpha1.Datacenter{}, onSpec()).
-		Complete(r)
-	if err != nil {
+		For(&v1alpha1.Datacenter{}, onSpec())
+	if err := watchScope(b, mgr, r.scope, &v1alpha1.DatacenterList{}).Complete(r); err != nil {
 		return fmt.Errorf("setting up the Datacenter reconciler: %w", err)
 	}
 	return nil
+}
+
+// watchScope puts what is in a Namespace into the queue when the Namespace comes into the scope.
+func watchScope(b *builder.Builder, mgr ctrl.Manager, scope Scope, list client.ObjectList) *builder.Builder {
+	if scope.Selector == nil {
+		return b
+	}
+	namespaces := &metav1.PartialObjectMetadata{}
+	namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return b.WatchesMetadata(namespaces, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, namespace client.Object) []reconcile.Request {
+		if !scope.note(namespace) {
+			return nil
+		}
+		objects := list.DeepCopyObject().(client.ObjectList) //nolint:forcetypeassert // a copy has the type of its original
+		if err := mgr.GetClient().List(ctx, objects, client.InNamespace(namespace.GetName())); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "listing what came into the scope", "namespace", namespace.GetName())
+			return nil
+		}
+		var requests []reconcile.Request
+		_ = meta.EachListItem(objects, func(object runtime.Object) error {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object.(client.Object))}) //nolint:forcetypeassert // items of an ObjectList are Objects
+			return nil
+		})
+		return requests
+	}))
 }
 
 // onSpec passes over changes of status.
@@ -140,14 +164,6 @@ func (r *Operations) ofProfile(ctx context.Context, profile client.Object) []rec
 // ofNamespace gives the live Operations beside an object.
 func (r *Operations) ofNamespace(ctx context.Context, object client.Object) []reconcile.Request {
 	return r.liveWhere(ctx, object.GetNamespace(), client.MatchingFields{indexLive: "true"})
-}
-
-// ofSelectedNamespace gives the live Operations of a Namespace that came into the scope.
-func (r *Operations) ofSelectedNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
-	if !r.scope.note(namespace.GetName(), labels.Set(namespace.GetLabels()), namespace.GetDeletionTimestamp() == nil || len(namespace.GetLabels()) > 0) {
-		return nil
-	}
-	return r.liveWhere(ctx, namespace.GetName(), client.MatchingFields{indexLive: "true"})
 }
 
 func (r *Operations) liveWhere(ctx context.Context, namespace string, fields client.MatchingFields) []reconcile.Request {

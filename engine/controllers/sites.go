@@ -52,6 +52,20 @@ func newSites(cache, live client.Reader, clock clock.Clock, fallback drivers.Dri
 	return &sites{cache: cache, live: live, clock: clock, fallback: fallback, built: map[types.UID]*site{}}
 }
 
+// ofDispatched resolves the site that an Operation was dispatched to. An edit cannot move it to
+// another: what went through --dc-url stays there though a Datacenter was made since.
+func (s *sites) ofDispatched(ctx context.Context, namespace, name string) (operation.Site, drivers.Driver, *v1alpha1.Datacenter, error) {
+	if name != "" {
+		return s.of(ctx, namespace, name)
+	}
+	if s.fallback == nil {
+		return operation.Site{Problem: &v1alpha1.Hold{Source: "Datacenter/" + namespace, Reason: v1alpha1.ReasonDatacenterNotFound,
+			Message:    "the Operation was dispatched through --dc-url, and the controller runs without it now; start it with --dc-url again",
+			ClearsWhen: "the controller runs with --dc-url"}}, nil, nil, nil
+	}
+	return operation.Site{OnUnknown: v1alpha1.UnknownOutcomeHold}, s.fallback, nil, nil
+}
+
 // of resolves the Datacenter of a namespace by name, or, where name is empty, the only one there is.
 func (s *sites) of(ctx context.Context, namespace, name string) (operation.Site, drivers.Driver, *v1alpha1.Datacenter, error) {
 	var list v1alpha1.DatacenterList

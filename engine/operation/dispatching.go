@@ -190,6 +190,9 @@ func writeRunning(s *Snapshot, job drivers.JobRef) Effect {
 	status.Phase = v1alpha1.OperationRunning
 	now := metav1.NewMicroTime(s.Now)
 	status.ProgressTime = &now
+	if attempt.DispatchedAt == nil {
+		attempt.DispatchedAt = &now
+	}
 	status.Message = fmt.Sprintf("job %s runs at %s", job.JobID, siteName(s))
 	clearHolds(s, status)
 	setCondition(s, status, v1alpha1.ConditionAdmitted, metav1.ConditionTrue, v1alpha1.ReasonAdmitted, "every gate passed")

@@ -91,6 +91,10 @@ func settle(s *Snapshot, phase v1alpha1.OperationPhase, reason, message string, 
 	default:
 		status.State = v1alpha1.ServerError
 		status.Quarantine = quarantine(s, reason, message, outcome)
+		if s.Operation.Spec.Operation == v1alpha1.ActionRepave {
+			// What a half-finished wipe left is not known, and unknown is not old.
+			status.CurrentOS, status.Applied = "", nil
+		}
 	}
 	SummariseServer(&status, s.Server.Generation, s.Conflicts, now)
 	return status

@@ -34,7 +34,7 @@ func nextPoll(s *Snapshot, attempt *v1alpha1.Attempt) time.Time {
 	if s.LastCall.IsZero() {
 		return time.Time{}
 	}
-	return soon(s, s.LastCall, PollPace(s.Now.Sub(attempt.StartedAt.Time)))
+	return soon(s, s.LastCall, PollPace(s.age(attempt)))
 }
 
 // nextStart is when a call that did not land may be made again.

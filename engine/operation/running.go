@@ -53,7 +53,7 @@ func afterStatus(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 	if status.Phase.Terminal() {
 		return jobEnded(s, attempt, status)
 	}
-	age := s.Now.Sub(attempt.StartedAt.Time)
+	age := s.age(attempt)
 	if attempt.StopReason == "" && age > s.timeout() {
 		return requestStop(s, attempt, v1alpha1.ReasonTimedOut)
 	}
@@ -71,7 +71,7 @@ func noteProgress(s *Snapshot, attempt *v1alpha1.Attempt, job drivers.JobStatus)
 	// A wall clock that was set back must not silence progress until it has caught up.
 	rested = rested || status.ProgressTime.After(s.Now)
 	if len(status.Holds) == 0 && (!changed || !rested) {
-		return Wait{Until: s.Now.Add(PollPace(s.Now.Sub(attempt.StartedAt.Time)))}
+		return Wait{Until: s.Now.Add(PollPace(s.age(attempt)))}
 	}
 	next := status.DeepCopy()
 	next.Progress, next.Stage = job.Percent, bounded(job.Stage)

@@ -64,8 +64,10 @@ func DecideServer(server *v1alpha1.Server, adopted *Profile, conflicts []string,
 	changed := false
 	if q := status.Quarantine; q != nil && server.Annotations[v1alpha1.AnnotationRelease] == q.UID {
 		status.Quarantine = nil
-		// What it runs is not known: it is not ready before it was provisioned again.
-		status.State, status.CurrentOS, status.Applied = v1alpha1.ServerUntouched, "", nil
+		status.State = v1alpha1.ServerUntouched
+		if status.Applied != nil {
+			status.State = v1alpha1.ServerReady
+		}
 		changed = true
 	}
 	if status.ActiveOperation != nil && ownerGone {
@@ -75,7 +77,7 @@ func DecideServer(server *v1alpha1.Server, adopted *Profile, conflicts []string,
 			Message: fmt.Sprintf("Operation %s had the claim and is gone; its job may still run. Look at the machine, then: stargate release server %s", owner.Name, server.Name),
 		}
 		status.ActiveOperation = nil
-		status.State = v1alpha1.ServerError
+		status.State, status.CurrentOS, status.Applied = v1alpha1.ServerError, "", nil
 		changed = true
 	}
 	if server.Spec.Adopt != nil && adopted != nil && adopted.Problem == nil &&

@@ -11,9 +11,8 @@ import (
 type Snapshot struct {
 	// Now is the time of the decision.
 	Now time.Time
-	// Process names the controller process; Epoch the leadership under which it runs.
+	// Process names the controller process.
 	Process string
-	Epoch   int64
 
 	// Operation as last read or written. Never nil.
 	Operation *v1alpha1.Operation
@@ -167,6 +166,14 @@ func (s *Snapshot) stopWanted() string {
 		return v1alpha1.ReasonCancelled
 	}
 	return ""
+}
+
+// age of an attempt's job.
+func (s *Snapshot) age(attempt *v1alpha1.Attempt) time.Duration {
+	if attempt.DispatchedAt == nil {
+		return 0
+	}
+	return s.Now.Sub(attempt.DispatchedAt.Time)
 }
 
 // timeout of one attempt.

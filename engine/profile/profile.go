@@ -85,6 +85,9 @@ func render(name, text string, fields map[string]any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := bounded(parsed); err != nil {
+		return nil, err
+	}
 	out := &boundedWriter{}
 	if err := parsed.Execute(out, map[string]any{"server": fields}); err != nil {
 		return nil, err

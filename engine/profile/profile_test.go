@@ -39,7 +39,11 @@ func TestRender(t *testing.T) {
 		"fields":        {text: "{{.server.name}} {{.server.ipv4}} {{.server.labels.rack}}", want: "server-001 10.0.1.5 r1"},
 		"unknown field": {text: "{{.server.nam}}", problem: "rendering spec.userData"},
 		"broken":        {text: "{{.server", problem: "rendering spec.userData"},
-		"without end":   {text: "{{range 100000000}}xxxxxxxxxxxxxxxx{{end}}", problem: "longer than 256 KiB"},
+		"without end":   {text: "{{range 100000000}}xxxxxxxxxxxxxxxx{{end}}", problem: "range is allowed over .server.labels only"},
+		"too long":      {text: strings.Repeat("x", 300<<10), problem: "longer than 256 KiB"},
+		"labels":        {text: "{{range $k, $v := .server.labels}}{{$k}}={{$v}};{{end}}", want: "rack=r1;"},
+		"calls itself":  {text: `{{define "a"}}{{template "a"}}{{end}}{{template "a"}}`, problem: "not allowed"},
+		"hidden count":  {text: "{{if true}}{{$n := 100000000}}{{range $n}}{{end}}{{end}}", problem: "range is allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			image, err := profile.Render(&v1alpha1.ProvisioningProfileSpec{}, profile.Documents{UserData: test.text}, server)

@@ -1,0 +1,39 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// drainTime is how long a stop waits for requests under way. Beyond it their replies are lost, which
+// the next process can find out about wherever the site knows request ids.
+const drainTime = 10 * time.Second
+
+// drain waits for the stop, lets the requests that are under way end, and writes their jobs down:
+// at a site that knows no request ids a lost reply would park the Operation. It runs while the lease
+// is still held.
+func (r *Operations) drain(ctx context.Context) error {
+	<-ctx.Done()
+	limited, cancel := context.WithTimeout(r.background, drainTime)
+	defer cancel()
+	select {
+	case <-r.calls.stop():
+	case <-limited.Done():
+	}
+	unfolded := map[string]bool{}
+	for _, uid := range r.calls.unfolded() {
+		unfolded[string(uid)] = true
+	}
+	for key, uid := range r.names() {
+		if !unfolded[string(uid)] {
+			continue
+		}
+		if _, err := r.Reconcile(limited, reconcile.Request{NamespacedName: key}); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "writing down a job while stopping", "operation", key)
+		}
+	}
+	return nil
+}
