@@ -19,8 +19,11 @@ func decideDispatching(s *Snapshot) Effect {
 	if reply := s.reply(CallFind, attempt); reply != nil {
 		return afterFind(s, attempt, reply)
 	}
-	if reason := stopBeforeJob(s); reason != "" {
+	if reason := s.stopWanted(); reason != "" {
 		return stopUnlanded(s, attempt, reason)
+	}
+	if reason := overtaken(s); reason != "" && s.NotLanded {
+		return withdraw(s, reason)
 	}
 	if due := nextStart(s, attempt); due.After(s.Now) {
 		return Wait{Until: due}
@@ -31,11 +34,9 @@ func decideDispatching(s *Snapshot) Effect {
 	return confirmThenStart(s, attempt)
 }
 
-// stopBeforeJob gives the reason why an attempt without a job should not become one.
-func stopBeforeJob(s *Snapshot) string {
-	if reason := s.stopWanted(); reason != "" {
-		return reason
-	}
+// overtaken gives the reason why an intent is not what should be done any more. A job that was
+// already made from it is seen out, because ending a wipe half-way helps nobody.
+func overtaken(s *Snapshot) string {
 	if reason, _ := wrongServer(s); reason != "" {
 		return reason
 	}
@@ -109,7 +110,7 @@ func afterFind(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 	case reply.Err == nil && reply.Found:
 		return writeRunning(s, reply.Job)
 	case reply.Err == nil:
-		if reason := stopBeforeJob(s); reason != "" {
+		if reason := orDefault(s.stopWanted(), overtaken(s)); reason != "" {
 			return requestStop(s, attempt, reason)
 		}
 		return confirmThenStart(s, attempt)
@@ -145,11 +146,7 @@ func rejected(s *Snapshot, err error) Effect {
 
 // withdraw ends an attempt of which nothing can have landed, and the Operation with it.
 func withdraw(s *Snapshot, reason string) Effect {
-	phase, message := v1alpha1.OperationCancelled, stopMessage(s, reason)
-	if changed, text := changedSinceDecided(s); changed == reason {
-		phase, message = v1alpha1.OperationFailed, text
-	}
-	return settleOpen(s, phase, v1alpha1.AttemptWithdrawn, reason, message, serverUntouched)
+	return settleOpen(s, phaseOfStop(reason), v1alpha1.AttemptWithdrawn, reason, stopMessage(s, reason), serverUntouched)
 }
 
 // withdrawHeld takes an intent back because of what the API server said in the last moment: the

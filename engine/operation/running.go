@@ -124,15 +124,11 @@ func jobCancelled(s *Snapshot, attempt *v1alpha1.Attempt, job drivers.JobStatus)
 		return attemptFailed(s, v1alpha1.AttemptTimedOut, v1alpha1.ReasonTimedOut,
 			fmt.Sprintf("the job took longer than %s (stage %s) and was cancelled", s.timeout(), orDefault(s.Operation.Status.Stage, "unknown")), job)
 	}
-	phase := v1alpha1.OperationCancelled
-	if attempt.StopReason == v1alpha1.ReasonProfileChanged || attempt.StopReason == v1alpha1.ReasonServerChanged {
-		phase = v1alpha1.OperationFailed
-	}
 	outcome := serverInterrupted
 	if job.Untouched {
 		outcome = serverUntouched
 	}
-	return settleOpen(s, phase, v1alpha1.AttemptCancelled, attempt.StopReason, stopMessage(s, attempt.StopReason), outcome)
+	return settleOpen(s, phaseOfStop(attempt.StopReason), v1alpha1.AttemptCancelled, attempt.StopReason, stopMessage(s, attempt.StopReason), outcome)
 }
 
 // attemptFailed ends an attempt, and the Operation where no retry is left.

@@ -128,6 +128,14 @@ func abandon(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
 	return settleOpen(s, v1alpha1.OperationFailed, v1alpha1.AttemptAbandoned, v1alpha1.ReasonJobAbandoned, message, serverQuarantinedJobMayRun)
 }
 
+// phaseOfStop is how an Operation ends that is ended before its time.
+func phaseOfStop(reason string) v1alpha1.OperationPhase {
+	if reason == v1alpha1.ReasonProfileChanged || reason == v1alpha1.ReasonServerChanged {
+		return v1alpha1.OperationFailed
+	}
+	return v1alpha1.OperationCancelled
+}
+
 // stopMessage says why an Operation is ended before its time.
 func stopMessage(s *Snapshot, reason string) string {
 	switch reason {
