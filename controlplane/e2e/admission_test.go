@@ -108,12 +108,13 @@ func TestCustomKinds(t *testing.T) {
 	}
 	c := shared.client(t)
 	ns := namespace(t, c)
+	group := ns + ".example.com" // of this run alone
 	crds := client.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
 	if _, err := crds.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-		"metadata": map[string]any{"name": "cakes.example.com"},
+		"metadata": map[string]any{"name": "cakes." + group},
 		"spec": map[string]any{
-			"group": "example.com", "scope": "Namespaced",
+			"group": group, "scope": "Namespaced",
 			"names": map[string]any{"plural": "cakes", "kind": "Cake"},
 			"versions": []any{map[string]any{"name": "v1", "served": true, "storage": true,
 				"schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object"}}}},
@@ -121,15 +122,15 @@ func TestCustomKinds(t *testing.T) {
 	}}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	cakes := client.Resource(schema.GroupVersionResource{Group: "example.com", Version: "v1", Resource: "cakes"}).Namespace(ns)
+	cakes := client.Resource(schema.GroupVersionResource{Group: group, Version: "v1", Resource: "cakes"}).Namespace(ns)
 	var cake *unstructured.Unstructured
 	eventually(t, func(ctx context.Context) (err error) {
 		cake, err = cakes.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": "example.com/v1", "kind": "Cake", "metadata": map[string]any{"name": "a"},
+			"apiVersion": group + "/v1", "kind": "Cake", "metadata": map[string]any{"name": "a"},
 		}}, metav1.CreateOptions{})
 		return err
 	})
-	configMap(t, c, ns, "crumbs", metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Cake", Name: "a", UID: cake.GetUID()})
+	configMap(t, c, ns, "crumbs", metav1.OwnerReference{APIVersion: group + "/v1", Kind: "Cake", Name: "a", UID: cake.GetUID()})
 	if err := cakes.Delete(t.Context(), "a", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +73,10 @@ func TestNodeJoins(t *testing.T) {
 	key, cert := certificate(t, clientFor(t, config), node)
 	config.BearerToken, config.KeyData, config.CertData = "", key, cert
 	kubelet := clientFor(t, config)
-	if _, err := kubelet.CoreV1().Nodes().Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, metav1.CreateOptions{}); err != nil {
+	own := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}, Status: corev1.NodeStatus{
+		Conditions: []corev1.NodeCondition{{Type: corev1.NodeDiskPressure, Status: corev1.ConditionTrue}},
+	}}
+	if _, err := kubelet.CoreV1().Nodes().Create(t.Context(), own, metav1.CreateOptions{}); err != nil {
 		t.Errorf("making its own Node: %v", err)
 	}
 	other := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "other-" + id}}
@@ -82,14 +86,14 @@ func TestNodeJoins(t *testing.T) {
 	if _, err := kubelet.CoreV1().Secrets("kube-system").List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
 		t.Errorf("listing secrets: got %v, want Forbidden", err)
 	}
-	// The node lifecycle controller is at work: a node that is not ready gets a taint.
+	// The node lifecycle controller is at work: it turns conditions into taints.
 	eventually(t, func(ctx context.Context) error {
 		n, err := admin.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
-		if len(n.Spec.Taints) == 0 {
-			return errors.New("the node has no taint")
+		if !slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeDiskPressure }) {
+			return fmt.Errorf("its taints are %v", n.Spec.Taints)
 		}
 		return nil
 	})
