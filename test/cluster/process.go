@@ -16,10 +16,7 @@ import (
 	"time"
 )
 
-const (
-	startTimeout = 2 * time.Minute
-	stopTimeout  = time.Minute
-)
+const startTimeout = 2 * time.Minute
 
 // process is a running control plane and the folder that holds its data.
 type process struct {
@@ -28,10 +25,11 @@ type process struct {
 	kubeconfig string
 	auditLog   string
 
-	cmd   *exec.Cmd
-	ended chan error // what the process ended with
-	once  sync.Once
-	err   error
+	cmd    *exec.Cmd
+	stderr tail
+	ended  chan error // what the process ended with
+	once   sync.Once
+	err    error
 }
 
 // launch starts the binary on a free port and returns when it is ready.
@@ -62,8 +60,7 @@ func launch(root string, o options) (*process, error) {
 
 // run starts the command and waits for its line "ready URL in 2.1s".
 func (p *process) run() error {
-	var stderr tail
-	p.cmd.Stderr = &stderr
+	p.cmd.Stderr = &p.stderr
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -98,29 +95,28 @@ func (p *process) run() error {
 	}
 	p.cmd.Process.Kill()
 	err = <-p.ended
-	return fmt.Errorf("%s: %w\n%s%s", filepath.Base(p.cmd.Path), err, stderr.String(), lastLines(filepath.Join(p.dir, "data", "controlplane.log"), 20))
+	return fmt.Errorf("%s: %w\n%s", filepath.Base(p.cmd.Path), err, p.lastWords())
 }
 
-// stop ends the process, gently first, and removes its data. Only the first call does.
+// stop ends the process and removes its data; only the first call does. It is
+// killed: going down gently takes a second, to save data that nobody will read.
 func (p *process) stop() error {
 	p.once.Do(func() {
 		defer os.RemoveAll(p.dir)
 		select {
 		case err := <-p.ended:
-			p.err = fmt.Errorf("it had ended by itself: %w", errors.Join(err, errors.New(lastLines(filepath.Join(p.dir, "data", "controlplane.log"), 20))))
-			return
+			p.err = fmt.Errorf("it had ended by itself: %v\n%s", err, p.lastWords())
 		default:
-		}
-		p.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case p.err = <-p.ended:
-		case <-time.After(stopTimeout):
 			p.cmd.Process.Kill()
 			<-p.ended
-			p.err = fmt.Errorf("killed: not stopped after %s", stopTimeout)
 		}
 	})
 	return p.err
+}
+
+// lastWords are what it said on stderr and the end of its log.
+func (p *process) lastWords() string {
+	return p.stderr.String() + lastLines(filepath.Join(p.dir, "data", "controlplane.log"), 20)
 }
 
 // tempDir makes a folder named after this process, and removes those of test
