@@ -101,7 +101,7 @@ func (s *session) voidLater() {
 func (s *session) voidThenLand() {
 	s.need("voiding, Hold and Land", s.can.Cancel && s.can.Idempotent && s.Hold != nil && s.Land != nil)
 	s.Hold()
-	_, err := s.startHastily(s.request("void-4", 0))
+	err := s.startHastily(s.request("void-4", 0))
 	s.wantKind("Start of a request that is held back", err, drivers.Unknown)
 	s.Mend()
 	s.wantKind("voiding its id", s.cancel(drivers.JobRef{RequestID: "void-4"}), drivers.NotFound)

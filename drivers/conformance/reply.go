@@ -21,13 +21,13 @@ var replyChecks = []check{
 	{"a site that cannot be reached", (*session).unreachable},
 }
 
-func (s *session) startHastily(request drivers.Request) (drivers.JobRef, error) {
+func (s *session) startHastily(request drivers.Request) error {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), haste)
 	defer cancel()
-	job, err := s.Driver.Start(ctx, request)
+	_, err := s.Driver.Start(ctx, request)
 	s.typed("Start", err)
-	return job, err
+	return err
 }
 
 func (s *session) oneLostReply() {
@@ -55,7 +55,7 @@ func (s *session) allLostReplies() {
 func (s *session) hangingReplies() {
 	s.need("HangReplies and Mend", s.HangReplies != nil && s.Mend != nil)
 	s.HangReplies()
-	_, err := s.startHastily(s.request("hang-1", 0))
+	err := s.startHastily(s.request("hang-1", 0))
 	s.wantKind("Start with a reply that never comes", err, drivers.Unknown)
 	s.Mend()
 	s.recover("hang-1")
@@ -86,7 +86,7 @@ func (s *session) recover(id string) {
 func (s *session) landsLate() {
 	s.need("Hold, Land and Mend", s.Hold != nil && s.Land != nil && s.Mend != nil)
 	s.Hold()
-	_, err := s.startHastily(s.request("late-1", 0))
+	err := s.startHastily(s.request("late-1", 0))
 	s.wantKind("Start of a request that is held back", err, drivers.Unknown)
 	s.wantJobs(0)
 	s.Mend()

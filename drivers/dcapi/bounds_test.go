@@ -191,3 +191,31 @@ func TestPathPrefix(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyElseRepeats: net/http would send a request with an Idempotency-Key again by itself, where a kept connection
+// breaks. Tries are ours to count.
+func TestNobodyElseRepeats(t *testing.T) {
+	breaks := &fake{version: "v2", answer: func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }}
+	driver := breaks.driver(t, dcapi.Config{})
+	if _, err := driver.Probe(t.Context()); err != nil { // leaves a connection to be used again
+		t.Fatal(err)
+	}
+	_, err := driver.Start(t.Context(), conformance.Repave("u-1", 1))
+	check(t, "Start", err, "Unknown Unreachable")
+	if posts := breaks.posts.Load(); posts != 3 {
+		t.Errorf("the site saw %d tries, want 3", posts)
+	}
+}
+
+// TestNothingIsUnpacked: a small body must not unfold into a large one.
+func TestNothingIsUnpacked(t *testing.T) {
+	packed := &fake{version: "v2", answer: func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept-Encoding") != "" {
+			t.Errorf("the driver takes %s", r.Header.Get("Accept-Encoding"))
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		say(w, http.StatusOK, "\x1f\x8b")
+	}}
+	_, err := packed.driver(t, dcapi.Config{}).Status(t.Context(), drivers.JobRef{JobID: "job-1"})
+	check(t, "Status", err, "Transient InvalidResponse")
+}

@@ -23,25 +23,35 @@ func (d *Driver) cancel(ctx context.Context, job drivers.JobRef) *drivers.Error 
 	if job.JobID == "" {
 		c.doing = "voiding request " + clean(job.RequestID, maxQuote)
 	}
-	if job.JobID != "" && checkJobID(job.JobID) != nil || job.JobID == "" && !requestIDs.MatchString(job.RequestID) {
+	if !nameable(job) {
 		return d.fail(c, drivers.Rejected, "", "that is not a job id or request ID", "", nil)
 	}
 	capabilities, failed := d.capabilities(ctx)
 	if failed != nil {
 		return failed
 	}
-	if able := capabilities.Cancel; job.JobID != "" && !able || job.JobID == "" && !(able && capabilities.Idempotent) {
+	if !capabilities.Cancel || job.JobID == "" && !capabilities.Idempotent {
 		return d.fail(c, drivers.Rejected, drivers.ReasonUnsupported,
 			"the site speaks "+capabilities.Version+" and cannot do that", "wait for the job to end, or end it at the site", nil)
 	}
 	if job.JobID == "" {
-		if _, known := d.sent.keyless(job.RequestID); known {
-			return d.neverAgain(c) // the site would void what it has never heard of
-		}
 		return d.void(ctx, c, job.RequestID)
 	}
+	return d.end(ctx, c, job)
+}
+
+// nameable tells whether what is to be cancelled can be named in a request.
+func nameable(job drivers.JobRef) bool {
+	if job.JobID == "" {
+		return requestIDs.MatchString(job.RequestID)
+	}
+	return checkJobID(job.JobID) == nil
+}
+
+// end asks for a job to be ended.
+func (d *Driver) end(ctx context.Context, c call, job drivers.JobRef) *drivers.Error {
 	c.build = func() (*http.Request, error) { return wire.NewCancelJobRequest(d.base, job.JobID) }
-	_, failed = repeat(ctx, d, c, func(a answer) (struct{}, error) {
+	_, failed := repeat(ctx, d, c, func(a answer) (struct{}, error) {
 		var said wire.Job
 		err := a.read(&said, false)
 		if err == nil {
@@ -57,6 +67,9 @@ func (d *Driver) cancel(ctx context.Context, job drivers.JobRef) *drivers.Error 
 
 // void makes sure that a request ID makes no job from now on. NotFound says that it has made none.
 func (d *Driver) void(ctx context.Context, c call, requestID string) *drivers.Error {
+	if _, known := d.sent.keyless(requestID); known {
+		return d.neverAgain(c) // the site would void what it has never heard of
+	}
 	c.build = func() (*http.Request, error) {
 		return wire.NewVoidRequestRequest(d.base, &wire.VoidRequestParams{RequestID: requestID})
 	}

@@ -33,15 +33,15 @@ func newMemory(bound int) *memory {
 	return &memory{bound: bound, known: map[string]sending{}}
 }
 
-// claim remembers an id as one that may have landed, unless it is known; then it gives what is known of it.
-func (m *memory) claim(id string, keyless bool) (sending, bool) {
+// claim remembers an id as one that may have landed, and tells whether it was not known before.
+func (m *memory) claim(id string, keyless bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if earlier, known := m.known[id]; known {
-		return earlier, true
+	if _, known := m.known[id]; known {
+		return false
 	}
 	m.put(id, sending{job: drivers.JobRef{RequestID: id}, keyless: keyless})
-	return sending{}, false
+	return true
 }
 
 // doubtful tells whether the outcome of an id is not known.

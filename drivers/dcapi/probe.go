@@ -48,7 +48,7 @@ func (d *Driver) capabilities(ctx context.Context) (drivers.Capabilities, *drive
 			copied := *failed
 			return drivers.Capabilities{}, &copied
 		}
-		return done.Val.(drivers.Capabilities), nil //nolint:forcetypeassert // by the function above
+		return done.Val.(drivers.Capabilities), nil // by the function above
 	case <-ctx.Done():
 		return drivers.Capabilities{}, d.fail(probeCall, drivers.Transient, drivers.ReasonUnreachable,
 			"the site did not answer in time", "check that it is up and reachable from here", ctx.Err())

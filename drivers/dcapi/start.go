@@ -119,7 +119,7 @@ func (d *Driver) settle(ctx context.Context, requestID string, failed *drivers.E
 // it again, unless it certainly did not land.
 func (d *Driver) startOnce(ctx context.Context, c call, request drivers.Request, capabilities drivers.Capabilities) (drivers.JobRef, *drivers.Error) {
 	var ref drivers.JobRef
-	if _, known := d.sent.claim(request.ID, true); known { // another call sends it now, or an earlier one was in doubt
+	if !d.sent.claim(request.ID, true) { // another call sends it now, or an earlier one was in doubt
 		return drivers.JobRef{}, d.neverAgain(c)
 	}
 	failed := d.notOffered(c, request.Action, capabilities)

@@ -121,7 +121,7 @@ func TestCertificates(t *testing.T) {
 			fakeSite := &fake{version: "v2"}
 			server := httptest.NewUnstartedServer(fakeSite)
 			server.Config.ErrorLog = quiet()
-			server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MaxVersion: c.site.version, MinVersion: tls.VersionTLS10} //nolint:gosec // an old site
+			server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MaxVersion: c.site.version, MinVersion: tls.VersionTLS10}
 			if c.site.clients != nil {
 				server.TLS.ClientAuth, server.TLS.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
 				server.TLS.ClientCAs.AddCert(c.site.clients.cert)

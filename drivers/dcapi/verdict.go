@@ -31,33 +31,53 @@ const maxRetryAfter = time.Hour
 
 // verdict gives the error that an answer amounts to, nil for one of 200 to 299.
 func (d *Driver) verdict(c call, a answer) *drivers.Error {
+	if a.status >= 200 && a.status < 300 {
+		return nil
+	}
 	said := wire.Error{}
 	if json.Unmarshal(a.body, &said) != nil {
 		said = wire.Error{}
 	}
-	wait, asked := retryAfter(a.header, time.Now())
 	what := fmt.Sprintf("the site answered %d %s", a.status, http.StatusText(a.status)) + a.said(said)
+	if wait, later := a.comeBack(said); later {
+		return after(d.fail(c, drivers.Transient, drivers.ReasonBusy, what, "it will be asked again", nil), wait)
+	}
 	switch {
-	case a.status >= 200 && a.status < 300:
-		return nil
 	case a.status >= 300 && a.status < 400:
 		return d.fail(c, c.ambiguous(), drivers.ReasonRedirect, what+", a redirect, which is not followed",
 			"set the endpoint of the Datacenter to the site's own address", nil)
-	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
-		return d.fail(c, drivers.Transient, drivers.ReasonUnauthorized, what, "check the Secret that the Datacenter refers to", nil)
-	case a.status == http.StatusTooManyRequests, a.status == http.StatusServiceUnavailable && asked:
-		return after(d.fail(c, drivers.Transient, drivers.ReasonBusy, what, "it will be asked again", nil), wait)
-	case a.status == http.StatusConflict && said.Code == wire.CodeServerBusy:
-		return after(d.fail(c, drivers.Transient, drivers.ReasonBusy, what, "it will be asked again", nil), wait)
-	case a.status == http.StatusNotFound && said.Code == wire.CodeJobNotFound:
-		return d.fail(c, drivers.NotFound, "", what, "", nil)
-	case a.status == http.StatusNotFound, a.status == http.StatusMethodNotAllowed:
-		// At version 2 this is no answer to any call; resolve404 looks into it.
-		return d.fail(c, drivers.NotFound, ReasonVersionChanged, what, "check the endpoint of the Datacenter", nil)
-	case a.status == http.StatusRequestTimeout, a.status >= 500, a.status < 200:
+	case a.status >= 500, a.status < 200, a.status == http.StatusRequestTimeout:
 		return d.fail(c, c.ambiguous(), ReasonSiteError, what, "look into the site's own log", nil)
 	}
-	return d.fail(c, drivers.Rejected, rejection(a.status, said.Code), what, mendOf(said.Code), nil)
+	return d.refusal(c, a.status, said.Code, what)
+}
+
+// comeBack tells whether the site says that it accepted nothing now, and may later.
+func (a answer) comeBack(said wire.Error) (time.Duration, bool) {
+	wait, asked := retryAfter(a.header, time.Now())
+	switch a.status {
+	case http.StatusTooManyRequests:
+		return wait, true
+	case http.StatusServiceUnavailable:
+		return wait, asked
+	case http.StatusConflict:
+		return wait, said.Code == wire.CodeServerBusy
+	}
+	return 0, false
+}
+
+// refusal gives the error for an answer of 400 to 499, which says that nothing landed.
+func (d *Driver) refusal(c call, status int, code wire.ErrorCode, what string) *drivers.Error {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return d.fail(c, drivers.Transient, drivers.ReasonUnauthorized, what, "check the Secret that the Datacenter refers to", nil)
+	case status == http.StatusNotFound && code == wire.CodeJobNotFound:
+		return d.fail(c, drivers.NotFound, "", what, "", nil)
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
+		// At version 2 this is no answer to any call; who asked looks into it.
+		return d.fail(c, drivers.NotFound, ReasonVersionChanged, what, "check the endpoint of the Datacenter", nil)
+	}
+	return d.fail(c, drivers.Rejected, rejection(status, code), what, mendOf(code), nil)
 }
 
 func rejection(status int, code wire.ErrorCode) string {
