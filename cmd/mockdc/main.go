@@ -20,7 +20,7 @@ func main() {
 	defer stop()
 	if err := site.Serve(ctx, parse()); err != nil {
 		fmt.Fprintln(os.Stderr, "mockdc:", err)
-		os.Exit(1) //nolint:gocritic // the process ends, and with it what defer would release
+		os.Exit(1) // what defer would release ends with the process
 	}
 }
 

@@ -147,6 +147,7 @@ func judge(t *testing.T, dc *child, answered map[string]string) {
 				made[event.RequestID] = event.JobID
 			case site.Ended:
 				ended++
+			default:
 			}
 		}
 		for id, job := range answered {

@@ -39,6 +39,27 @@ func (s *Site) strike(w http.ResponseWriter, r *http.Request, fault Fault, body 
 	switch fault.Kind {
 	case Refuse:
 		panic(http.ErrAbortHandler)
+	case Delay, SlowReply, SlowBytes, HangReply, Late:
+		s.serveSlowly(w, r, fault, serve)
+	case LoseReply:
+		serve()
+		panic(http.ErrAbortHandler)
+	case Duplicate:
+		first := serve()
+		serve()
+		first.send(w)
+	default:
+		kept := &answer{header: http.Header{}}
+		if fault.Act {
+			kept = serve()
+		}
+		s.answerWrongly(w, r, fault, body, kept)
+	}
+}
+
+// serveSlowly serves a request and lets its client wait.
+func (s *Site) serveSlowly(w http.ResponseWriter, r *http.Request, fault Fault, serve func() *answer) {
+	switch fault.Kind {
 	case Delay:
 		if s.wait(r, fault.Delay) {
 			serve().send(w)
@@ -48,27 +69,14 @@ func (s *Site) strike(w http.ResponseWriter, r *http.Request, fault Fault, body 
 		if s.wait(r, fault.Delay) {
 			kept.send(w)
 		}
-	case LoseReply:
-		serve()
-		panic(http.ErrAbortHandler)
+	case SlowBytes:
+		s.dribble(w, r, serve(), fault.Delay)
 	case HangReply:
 		serve()
 		s.wait(r, 0)
 		panic(http.ErrAbortHandler)
-	case Duplicate:
-		first := serve()
-		serve()
-		first.send(w)
-	case Late:
-		s.serveLate(w, r, fault, serve)
-	case SlowBytes:
-		s.dribble(w, r, serve(), fault.Delay)
 	default:
-		kept := &answer{header: http.Header{}}
-		if fault.Act {
-			kept = serve()
-		}
-		s.answerWrongly(w, r, fault, body, kept)
+		s.serveLate(w, r, fault, serve)
 	}
 }
 

@@ -29,7 +29,7 @@ func openJournal(dir string, fsync bool) (*journal, []Event, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening the record: %w", err)
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits an int
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("locking the record: another site has %s open: %w", dir, err), file.Close())
 	}
 	events, size, err := readEvents(file)

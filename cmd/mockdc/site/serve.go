@@ -51,7 +51,7 @@ func Serve(ctx context.Context, config ServeConfig) error {
 		scheme, listener = "https", tls.NewListener(listener, tlsConfig)
 	}
 	if config.Log != nil {
-		_, _ = fmt.Fprintf(config.Log, "mockdc %s: DC API %s on %s://%s, %s a repave, %d events on record\n", //nolint:gosec // to a terminal, not a page
+		_, _ = fmt.Fprintf(config.Log, "mockdc %s: DC API %s on %s://%s, %s a repave, %d events on record\n",
 			site.config.Name, site.config.API, scheme, listener.Addr(), site.config.Duration, len(site.Record()))
 	}
 	return site.serve(ctx, listener)
@@ -73,7 +73,9 @@ func (s *Site) serve(ctx context.Context, listener net.Listener) error {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = server.Close()
 		}
-		<-failed
+		if ended := <-failed; !errors.Is(ended, http.ErrServerClosed) {
+			err = errors.Join(err, ended)
+		}
 	}
 	if err != nil {
 		err = fmt.Errorf("serving: %w", err)
@@ -113,7 +115,7 @@ func (c ServeConfig) tls() (*tls.Config, error) {
 		if c.ClientCA != "" {
 			return nil, errors.New("reading --client-ca: it needs --tls-cert and --tls-key")
 		}
-		return nil, nil //nolint:nilnil // no TLS is not an error
+		return nil, nil // no TLS is not an error
 	}
 	pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
 	if err != nil {

@@ -191,7 +191,7 @@ func (s *Site) Forget(serverID string) error {
 func (s *Site) Reads() map[string]int64 {
 	reads := map[string]int64{}
 	s.reads.Range(func(pattern, count any) bool {
-		reads[pattern.(string)] = count.(*atomic.Int64).Load() //nolint:forcetypeassert // only these are stored
+		reads[pattern.(string)] = count.(*atomic.Int64).Load() // only these are stored
 		return true
 	})
 	return reads
@@ -199,7 +199,7 @@ func (s *Site) Reads() map[string]int64 {
 
 func (s *Site) countRead(pattern string) {
 	count, _ := s.reads.LoadOrStore(pattern, new(atomic.Int64))
-	count.(*atomic.Int64).Add(1) //nolint:forcetypeassert // only these are stored
+	count.(*atomic.Int64).Add(1) // only these are stored
 }
 
 // append writes an event down, then lets it take effect. The caller holds the lock, and has settled.

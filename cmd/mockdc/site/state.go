@@ -179,7 +179,7 @@ func (h dueHeap) Swap(i, k int) {
 	h[i].heapIndex, h[k].heapIndex = i, k
 }
 func (h *dueHeap) Push(x any) {
-	j := x.(*job) //nolint:forcetypeassert // only jobs are pushed
+	j := x.(*job) // only jobs are pushed
 	j.heapIndex = len(*h)
 	*h = append(*h, j)
 }
