@@ -71,7 +71,7 @@ build() {
 # compile runs under the lock. The folder takes its name only when it is whole.
 compile() {
 	local bin=$1 tmp began=$SECONDS
-	tmp=$(mktemp -d "$cache/.building-XXXXXX")
+	tmp=$(mktemp -d "$cache/.controlplane-building-XXXXXX")
 	# shellcheck disable=SC2064 # expanded now: tmp is gone when the trap runs
 	trap "rm -rf '$tmp'" EXIT
 	say "controlplane: first time: compiles an API server, some minutes; later seconds"
@@ -98,7 +98,7 @@ prune() {
 	# shellcheck disable=SC2012
 	ls -1dt "$cache"/controlplane-*/ 2>/dev/null | tail -n +$((keep + 1)) | xargs -r rm -rf
 	# What a killed build left behind; we hold the lock, so nobody is at it.
-	rm -rf "$cache"/.building-*
+	rm -rf "$cache"/.controlplane-building-*
 }
 
 # --- the running one ---------------------------------------------------------

@@ -160,7 +160,7 @@ func TestFailedBuildLeavesNothing(t *testing.T) {
 		t.Errorf("left %v", got)
 	}
 	// Nor does what a killed one left matter.
-	c.write("cache/.building-killed/controlplane", "half", 0o755)
+	c.write("cache/.controlplane-building-killed/controlplane", "half", 0o755)
 	c.must("build")
 	if got := c.cached(); len(got) != 1 {
 		t.Errorf("got %v, want one", got)
