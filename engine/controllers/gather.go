@@ -60,8 +60,26 @@ func (r *Operations) gatherServer(ctx context.Context, p *pass) error {
 	if p.Operation.Status.Phase.Terminal() {
 		return nil
 	}
+	if err := r.seeClaim(ctx, p); err != nil {
+		return err
+	}
 	p.Conflicts, err = conflicts(ctx, r.client, p.Server)
 	return err
+}
+
+// seeClaim asks the API server for a Server whose copy in the cache does not show the claim that an
+// intent presupposes. Where the cache of Servers is behind that of Operations, the outcome would else
+// be written on the Operation alone, and the Server would never learn of it.
+func (r *Operations) seeClaim(ctx context.Context, p *pass) error {
+	if active := p.Server.Status.ActiveOperation; !underway(p.Operation) || (active != nil && active.UID == string(p.Operation.UID)) {
+		return nil
+	}
+	live := &v1alpha1.Server{}
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(p.Server), live); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	p.Server = live
+	return nil
 }
 
 func (r *Operations) gatherSite(ctx context.Context, p *pass) error {

@@ -43,6 +43,9 @@ func overtaken(s *Snapshot) string {
 	if reason, _ := changedSinceDecided(s); reason != "" {
 		return reason
 	}
+	if !s.claimed() {
+		return v1alpha1.ReasonInterrupted
+	}
 	return ""
 }
 
@@ -125,7 +128,7 @@ func afterFind(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 func cannotTell(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
 	if s.Site.OnUnknown == v1alpha1.UnknownOutcomeRetry && s.stopWanted() == "" {
 		status := s.Operation.Status.DeepCopy()
-		endAttempt(s, status, v1alpha1.AttemptWithdrawn, "the reply was lost and the site knows no request id; tried again as spec.onUnknownOutcome says")
+		endAttempt(s, status, v1alpha1.AttemptAbandoned, "the reply was lost and the site knows no request id; tried again as spec.onUnknownOutcome says")
 		return WriteStatus{Status: *status}
 	}
 	return park(s, attempt)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -81,6 +82,9 @@ func settle(s *Snapshot, phase v1alpha1.OperationPhase, reason, message string, 
 	if outcome == serverUntouched && worn(&s.Operation.Status) {
 		outcome = serverInterrupted
 	}
+	if outcome == serverInterrupted && forsaken(&s.Operation.Status) {
+		outcome = serverQuarantinedJobMayRun
+	}
 	harmless := s.Operation.Spec.Operation == v1alpha1.ActionInspect ||
 		(outcome == serverInterrupted && s.Operation.Spec.Operation != v1alpha1.ActionRepave)
 	switch {
@@ -104,11 +108,19 @@ func settle(s *Snapshot, phase v1alpha1.OperationPhase, reason, message string, 
 func worn(status *v1alpha1.OperationStatus) bool {
 	for i := range status.Attempts {
 		a := &status.Attempts[i]
-		if (a.Outcome == v1alpha1.AttemptFailed || a.Outcome == v1alpha1.AttemptTimedOut) && !a.Untouched {
-			return true
+		switch a.Outcome {
+		case v1alpha1.AttemptFailed, v1alpha1.AttemptTimedOut, v1alpha1.AttemptAbandoned:
+			if !a.Untouched {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// forsaken tells whether the site never said what became of an earlier attempt.
+func forsaken(status *v1alpha1.OperationStatus) bool {
+	return slices.ContainsFunc(status.Attempts, func(a v1alpha1.Attempt) bool { return a.Outcome == v1alpha1.AttemptAbandoned })
 }
 
 // done is what a success makes of the Server.

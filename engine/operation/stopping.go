@@ -130,7 +130,8 @@ func abandon(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
 
 // phaseOfStop is how an Operation ends that is ended before its time.
 func phaseOfStop(reason string) v1alpha1.OperationPhase {
-	if reason == v1alpha1.ReasonProfileChanged || reason == v1alpha1.ReasonServerChanged {
+	switch reason {
+	case v1alpha1.ReasonProfileChanged, v1alpha1.ReasonServerChanged, v1alpha1.ReasonInterrupted:
 		return v1alpha1.OperationFailed
 	}
 	return v1alpha1.OperationCancelled
@@ -148,6 +149,8 @@ func stopMessage(s *Snapshot, reason string) string {
 		return "cancelled (spec.cancel)"
 	case v1alpha1.ReasonTimedOut:
 		return fmt.Sprintf("it took longer than %s", s.timeout())
+	case v1alpha1.ReasonInterrupted:
+		return fmt.Sprintf("the claim on Server %s was taken away; make a new Operation", s.Operation.Spec.ServerRef.Name)
 	case v1alpha1.ReasonServerDeleted:
 		return fmt.Sprintf("Server %s, which this Operation was meant for, was deleted", s.Operation.Spec.ServerRef.Name)
 	case v1alpha1.ReasonServerRecreated:

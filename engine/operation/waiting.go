@@ -2,6 +2,7 @@ package operation
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -130,6 +131,9 @@ func standingHold(s *Snapshot) (*v1alpha1.Hold, time.Time) {
 	if hold := SiteHold(s.Site); hold != nil {
 		return hold, time.Time{}
 	}
+	if hold, until := lastLook(s); hold != nil {
+		return hold, until
+	}
 	if until := retryAt(s); until.After(s.Now) {
 		attempt := s.Operation.Status.LastAttempt()
 		at := metav1.NewTime(until)
@@ -138,6 +142,19 @@ func standingHold(s *Snapshot) (*v1alpha1.Hold, time.Time) {
 			Message: fmt.Sprintf("attempt %d ended %s: %s; the next one is due at %s", attempt.Number, attempt.Outcome, attempt.Error, until.UTC().Format(time.TimeOnly)),
 			Until:   &at,
 		}, until
+	}
+	return nil, time.Time{}
+}
+
+// lastLook gives what the API server said in the last moment, until the cache has had time to show
+// it too.
+func lastLook(s *Snapshot) (*v1alpha1.Hold, time.Time) {
+	attempt := s.Operation.Status.LastAttempt()
+	if attempt == nil || attempt.Outcome != v1alpha1.AttemptWithdrawn || len(s.Operation.Status.Holds) == 0 {
+		return nil, time.Time{}
+	}
+	if until := soon(s, attempt.EndedAt.Time, RetryDelay(attempt.Number)); until.After(s.Now) {
+		return &s.Operation.Status.Holds[0], until
 	}
 	return nil, time.Time{}
 }
@@ -186,10 +203,10 @@ func SiteHold(site Site) *v1alpha1.Hold {
 // retryAt is when the next attempt is due after one that failed.
 func retryAt(s *Snapshot) time.Time {
 	attempt := s.Operation.Status.LastAttempt()
-	if attempt == nil || attempt.EndedAt == nil || (attempt.Outcome != v1alpha1.AttemptFailed && attempt.Outcome != v1alpha1.AttemptTimedOut) {
+	if attempt == nil || attempt.EndedAt == nil || attempt.Outcome == v1alpha1.AttemptWithdrawn {
 		return time.Time{}
 	}
-	return attempt.EndedAt.Add(RetryDelay(attempt.Number))
+	return soon(s, attempt.EndedAt.Time, RetryDelay(attempt.Number))
 }
 
 // holdWaiting says why the Operation waits. Before the first attempt it gives the claim and the
@@ -200,7 +217,9 @@ func holdWaiting(s *Snapshot, holds []v1alpha1.Hold, until time.Time) Effect {
 	}
 	status := held(s, holds)
 	if status == nil {
-		return Wait{Until: until, FreeSlot: s.Verdict == nil && !s.dispatched()}
+		// Who waits in line keeps the place in it.
+		inLine := s.Verdict != nil && !s.Verdict.Admitted
+		return Wait{Until: until, FreeSlot: !inLine && !s.dispatched()}
 	}
 	return WriteStatus{Status: *status, Event: &Event{Reason: holds[0].Reason, Message: holds[0].Message}}
 }
@@ -220,9 +239,7 @@ func writeIntent(s *Snapshot) Effect {
 	if last := status.LastAttempt(); last != nil {
 		number = last.Number + 1
 	}
-	if len(status.Attempts) >= maxAttemptsKept {
-		status.Attempts = status.Attempts[len(status.Attempts)-maxAttemptsKept+1:]
-	}
+	status.Attempts = keepAttempts(status.Attempts)
 	status.Attempts = append(status.Attempts, v1alpha1.Attempt{
 		Number: number, RequestID: fmt.Sprintf("%s-%d", s.Operation.UID, number),
 		By: s.Process, StartedAt: metav1.NewMicroTime(s.Now),
@@ -245,6 +262,16 @@ func writeIntent(s *Snapshot) Effect {
 }
 
 const maxAttemptsKept = 32
+
+// keepAttempts makes room for one more: the oldest that never became a job goes first, because what
+// the others did to the machine still counts.
+func keepAttempts(attempts []v1alpha1.Attempt) []v1alpha1.Attempt {
+	if len(attempts) < maxAttemptsKept {
+		return attempts
+	}
+	oldest := max(slices.IndexFunc(attempts, func(a v1alpha1.Attempt) bool { return a.Outcome == v1alpha1.AttemptWithdrawn }), 0)
+	return slices.Delete(attempts, oldest, oldest+1)
+}
 
 func decidedOn(s *Snapshot) *v1alpha1.DecidedOn {
 	decided := v1alpha1.DecidedOn{}
