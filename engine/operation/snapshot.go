@@ -13,6 +13,8 @@ type Snapshot struct {
 	Now time.Time
 	// Process names the controller process.
 	Process string
+	// Recheck is how soon something is read again that no watch tells about; zero for 30s.
+	Recheck time.Duration
 
 	// Operation as last read or written. Never nil.
 	Operation *v1alpha1.Operation
@@ -39,6 +41,9 @@ type Snapshot struct {
 	Calling bool
 	// LastCall is when the latest call ended; zero where this process made none.
 	LastCall time.Time
+	// Lost is the error of this process's latest Start for the open attempt, where it cannot tell
+	// whether the site got the request.
+	Lost error
 	// NotLanded: this process wrote the open attempt's intent, and none of its calls for it can have
 	// reached the site.
 	NotLanded bool
@@ -64,6 +69,8 @@ type Site struct {
 	// Paused with its reason: nothing starts there.
 	Paused bool
 	Reason string
+	// Deleting: the Datacenter goes once what runs there has ended; nothing starts there.
+	Deleting bool
 	// OnUnknown says what to do where the site cannot tell what became of a request.
 	OnUnknown v1alpha1.UnknownOutcome
 }

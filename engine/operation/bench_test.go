@@ -1,0 +1,196 @@
+package operation_test
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/drivers"
+	"stargate.io/stargate/engine/operation"
+)
+
+// start of every story.
+var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// maxEffects is the bound that the reconciler puts on one pass.
+const maxEffects = 24
+
+// bench is a world of one Operation in which Decide can be watched: the objects as the API server
+// has them, what the controller process alone knows, and what its cache has not seen yet.
+type bench struct {
+	now     time.Time
+	op      *v1alpha1.Operation
+	server  *v1alpha1.Server
+	profile *operation.Profile
+	site    operation.Site
+	verdict operation.Verdict
+	// live is what the API server says of server and site where the cache is behind; nil where the
+	// cache has seen everything.
+	liveServer *v1alpha1.Server
+	liveSite   *operation.Site
+
+	// What this process alone knows.
+	process  int
+	calling  *operation.Call
+	reply    *operation.Reply
+	lastCall time.Time
+	intent   string
+	landed   bool
+
+	uids  int
+	gone  bool
+	moved func(move)
+}
+
+// move from one stage to the next, and what it was for.
+type move struct {
+	from, to operation.Stage
+	why      string
+}
+
+func newBench() *bench {
+	return &bench{now: start, process: 1, site: operation.Site{Name: "dc-west", OnUnknown: v1alpha1.UnknownOutcomeHold},
+		verdict: operation.Verdict{Admitted: true}}
+}
+
+// snapshot gathers as the reconciler does.
+func (b *bench) snapshot() operation.Snapshot {
+	s := operation.Snapshot{Now: b.now, Process: b.processName(), Operation: b.op, Server: b.server, Site: b.site}
+	if b.op.Status.Phase.Terminal() {
+		return s
+	}
+	if b.op.Spec.ProvisioningProfileRef != nil {
+		s.Profile = b.profileOf(b.op.Spec.ProvisioningProfileRef.Name)
+	}
+	s.Calling, s.Reply, s.LastCall = b.calling != nil, b.reply, b.lastCall
+	if attempt := b.op.Status.LastAttempt(); attempt != nil {
+		s.NotLanded = attempt.By == s.Process && attempt.RequestID == b.intent && !b.landed
+	}
+	return s
+}
+
+func (b *bench) processName() string { return fmt.Sprintf("controller-%d", b.process) }
+
+func (b *bench) profileOf(name string) *operation.Profile {
+	if b.profile != nil && b.profile.Name == name {
+		return b.profile
+	}
+	return &operation.Profile{Name: name, Problem: &v1alpha1.Hold{Source: "ProvisioningProfile/" + name,
+		Reason: v1alpha1.ReasonProfileNotFound, Message: "no ProvisioningProfile " + name, ClearsWhen: "it is created"}}
+}
+
+// carryOut does one effect, and tells whether the pass ends with it.
+func (b *bench) carryOut(s *operation.Snapshot, effect operation.Effect) (done bool) {
+	switch effect := effect.(type) {
+	case operation.AddFinalizer:
+		b.edit(func(op *v1alpha1.Operation) { op.Finalizers = append(op.Finalizers, v1alpha1.Finalizer) })
+	case operation.RemoveFinalizer:
+		b.edit(func(op *v1alpha1.Operation) {
+			op.Finalizers = slices.DeleteFunc(op.Finalizers, func(f string) bool { return f == v1alpha1.Finalizer })
+		})
+		b.gone, done = true, true
+	case operation.Delete:
+		b.remove()
+		done = true
+	case operation.AskGate:
+		verdict := b.verdict
+		s.Verdict = &verdict
+	case operation.WriteServer:
+		b.writeServer(effect.Status)
+	case operation.WriteStatus:
+		b.writeStatus(s, effect)
+	case operation.Confirm:
+		s.Confirmed = b.confirm(s)
+	case operation.Call:
+		b.call(effect)
+		done = true
+	}
+	s.Operation, s.Server = b.op, b.server
+	return done
+}
+
+func (b *bench) writeStatus(s *operation.Snapshot, write operation.WriteStatus) {
+	from := operation.StageOf(&b.op.Status)
+	b.edit(func(op *v1alpha1.Operation) { op.Status = write.Status })
+	if write.Intent {
+		b.intent, b.landed = b.op.Status.LastAttempt().RequestID, false
+		s.NotLanded = true
+	}
+	if to := operation.StageOf(&b.op.Status); b.moved != nil && from != to {
+		b.moved(move{from, to, whyMoved(from, to, &b.op.Status)})
+	}
+}
+
+// writeServer is a compare-and-swap on what the API server has, which the cache may not have seen.
+func (b *bench) writeServer(status v1alpha1.ServerStatus) {
+	next := b.server.DeepCopy()
+	next.Status = status
+	b.server = next
+	if b.liveServer != nil {
+		live := b.liveServer.DeepCopy()
+		live.Status = status
+		b.liveServer = live
+	}
+}
+
+func (b *bench) confirm(s *operation.Snapshot) *operation.Confirmation {
+	site, server := b.site, b.server
+	if b.liveSite != nil {
+		site = *b.liveSite
+	}
+	if b.liveServer != nil {
+		server = b.liveServer
+	}
+	if hold := operation.SiteHold(site); hold != nil {
+		return &operation.Confirmation{Hold: hold}
+	}
+	return &operation.Confirmation{Hold: operation.ServerHold(server, s.Conflicts)}
+}
+
+func (b *bench) call(call operation.Call) {
+	b.calling, b.reply = &call, nil
+	if call.Kind == operation.CallStart {
+		b.landed = true
+	}
+}
+
+// answer ends the call that is under way.
+func (b *bench) answer(reply *operation.Reply) {
+	untainted := b.calling != nil && b.calling.Kind == operation.CallStart && b.calling.Request.ID == b.intent
+	if untainted && reply.Err != nil && drivers.KindOf(reply.Err) == drivers.Transient {
+		b.landed = false
+	}
+	b.calling, b.reply, b.lastCall = nil, reply, b.now
+}
+
+// crash ends the process: what it alone knew is gone, and another takes over.
+func (b *bench) crash() {
+	b.process++
+	b.calling, b.reply, b.lastCall, b.intent, b.landed = nil, nil, time.Time{}, "", false
+}
+
+// edit changes a copy of the Operation, so that no snapshot sees it.
+func (b *bench) edit(change func(*v1alpha1.Operation)) {
+	next := b.op.DeepCopy()
+	change(next)
+	b.op = next
+}
+
+// remove deletes the Operation as the API server would.
+func (b *bench) remove() {
+	if len(b.op.Finalizers) == 0 {
+		b.gone = true
+		return
+	}
+	now := metav1.NewTime(b.now)
+	b.edit(func(op *v1alpha1.Operation) { op.DeletionTimestamp = &now; op.Generation++ })
+}
+
+func (b *bench) uid(prefix string) types.UID {
+	b.uids++
+	return types.UID(fmt.Sprintf("%s%d", prefix, b.uids))
+}
