@@ -41,7 +41,11 @@ func (p OperationPhase) Terminal() bool {
 // +kubebuilder:validation:XValidation:rule="self.operation != 'repave' || has(self.provisioningProfileRef)",message="a repave needs spec.provisioningProfileRef"
 // +kubebuilder:validation:XValidation:rule="self.operation == 'repave' || !has(self.provisioningProfileRef)",message="only a repave takes spec.provisioningProfileRef"
 // +kubebuilder:validation:XValidation:rule="self.operation == 'repave' || !has(self.onlyIfNeeded) || !self.onlyIfNeeded",message="only a repave takes spec.onlyIfNeeded"
-// +kubebuilder:validation:XValidation:rule="has(self.provisioningProfileRef) == has(oldSelf.provisioningProfileRef) && has(self.timeout) == has(oldSelf.timeout) && has(self.retries) == has(oldSelf.retries)",message="spec is immutable but for cancel, priority and ttlSecondsAfterFinished: make a new Operation"
+// +kubebuilder:validation:XValidation:rule="has(self.provisioningProfileRef) == has(oldSelf.provisioningProfileRef)",message="spec.provisioningProfileRef is immutable: make a new Operation"
+// +kubebuilder:validation:XValidation:rule="has(self.timeout) == has(oldSelf.timeout)",message="spec.timeout is immutable: make a new Operation"
+// +kubebuilder:validation:XValidation:rule="(has(self.retries) ? self.retries : 0) == (has(oldSelf.retries) ? oldSelf.retries : 0)",message="spec.retries is immutable: make a new Operation"
+// +kubebuilder:validation:XValidation:rule="(has(self.onlyIfNeeded) && self.onlyIfNeeded) == (has(oldSelf.onlyIfNeeded) && oldSelf.onlyIfNeeded)",message="spec.onlyIfNeeded is immutable: make a new Operation"
+// +kubebuilder:validation:XValidation:rule="(has(self.cancel) && self.cancel) || !has(oldSelf.cancel) || !oldSelf.cancel",message="spec.cancel cannot be taken back: make a new Operation"
 type OperationSpec struct {
 	// ServerRef names the machine.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="immutable: make a new Operation"
@@ -68,9 +72,9 @@ type OperationSpec struct {
 	// is cancelled. Default: 2h for a repave, 15m for the other actions.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('168h')",message="must be from 1s to 168h"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="immutable: make a new Operation"
+	// +kubebuilder:validation:Pattern=`^([0-9]{1,7}(\.[0-9]{1,9})?(ms|s|m|h))+$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('168h')",message="must be a duration from 1s to 168h, for example \"45m\""
+	// +kubebuilder:validation:XValidation:rule="duration(self) == duration(oldSelf)",message="immutable: make a new Operation"
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
@@ -78,12 +82,10 @@ type OperationSpec struct {
 	// again. Replies that were lost are no failures and need no retry.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=10
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="immutable: make a new Operation"
 	// +optional
 	Retries int32 `json:"retries,omitempty"`
 
 	// OnlyIfNeeded: a machine that already has this profile's content is recorded, not wiped.
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="immutable: make a new Operation"
 	// +optional
 	OnlyIfNeeded bool `json:"onlyIfNeeded,omitempty"`
 
@@ -95,7 +97,6 @@ type OperationSpec struct {
 
 	// Cancel ends the Operation: at once if nothing was dispatched, else by cancelling the job, or,
 	// where the site cannot, by seeing it out. It cannot be taken back.
-	// +kubebuilder:validation:XValidation:rule="!oldSelf || self",message="a cancellation cannot be taken back: make a new Operation"
 	// +optional
 	Cancel bool `json:"cancel,omitempty"`
 }
@@ -135,13 +136,22 @@ type Attempt struct {
 	// +optional
 	By string `json:"by,omitempty"`
 	// StartedAt is when the intent was written.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}(Z|[+-][0-9]{2}:[0-9]{2})$`
 	// +optional
 	StartedAt metav1.MicroTime `json:"startedAt,omitzero"`
 	// DispatchedAt is when the datacenter's answer with the job was first known. The time-out counts
 	// from here.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}(Z|[+-][0-9]{2}:[0-9]{2})$`
 	// +optional
 	DispatchedAt *metav1.MicroTime `json:"dispatchedAt,omitempty"`
 	// EndedAt is when the end was learned.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}(Z|[+-][0-9]{2}:[0-9]{2})$`
 	// +optional
 	EndedAt *metav1.MicroTime `json:"endedAt,omitempty"`
 	// Outcome; empty while it runs.
@@ -154,6 +164,9 @@ type Attempt struct {
 	// +optional
 	StopReason string `json:"stopReason,omitempty"`
 	// StopRequestedAt is when it was first decided to end the job.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}(Z|[+-][0-9]{2}:[0-9]{2})$`
 	// +optional
 	StopRequestedAt *metav1.MicroTime `json:"stopRequestedAt,omitempty"`
 	// StopAccepted: the site took the request to end the job, or cannot end jobs at all.
@@ -291,6 +304,9 @@ type OperationStatus struct {
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
 
 	// ProgressTime is when progress was last written.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}(Z|[+-][0-9]{2}:[0-9]{2})$`
 	// +optional
 	ProgressTime *metav1.MicroTime `json:"progressTime,omitempty"`
 

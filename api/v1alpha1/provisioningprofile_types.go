@@ -13,13 +13,13 @@ type ProvisioningProfileSpec struct {
 	// OSImage is the URL of the image. Http, https and file URLs are taken; what the site can reach
 	// is for the site to say.
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && ['http', 'https', 'file'].exists(s, url(self).getScheme() == s)",message="must be an http, https or file URL"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && (self.startsWith('file:///') || ((self.startsWith('https://') || self.startsWith('http://')) && url(self).getHost() != '')) && !self.matches('^[a-z]+://[^/]*@')",message="must be an http, https or file URL without user and password, for example \"https://images.example.com/os-2.1.0.img\""
 	// +optional
 	OSImage string `json:"osImage,omitempty"`
 
 	// OSImageChecksum of the image, as "sha256:<64 hex digits>" or "sha512:<128 hex digits>".
 	// +kubebuilder:validation:MaxLength=135
-	// +kubebuilder:validation:Pattern=`^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$')",message="must be \"sha256:\" and 64, or \"sha512:\" and 128 hex digits in lower case"
 	// +optional
 	OSImageChecksum string `json:"osImageChecksum,omitempty"`
 
@@ -45,6 +45,7 @@ type ProvisioningProfileSpec struct {
 // +kubebuilder:validation:XValidation:rule="has(self.inline) != has(self.secretRef)",message="exactly one of inline and secretRef is needed"
 type DataSource struct {
 	// Inline document.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
 	// +optional
 	Inline string `json:"inline,omitempty"`

@@ -21,6 +21,7 @@ type ServerReference struct {
 
 	// UID of the Server that is meant. With it, a Server made anew under the same name is never
 	// touched: the Operation ends Cancelled.
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	UID string `json:"uid,omitempty"`

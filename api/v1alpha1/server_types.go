@@ -24,19 +24,19 @@ type ServerSpec struct {
 	// MAC address of the machine's main interface, for example "aa:bb:cc:dd:ee:01". No two Servers
 	// of a datacenter may share it.
 	// +kubebuilder:validation:MaxLength=17
-	// +kubebuilder:validation:Pattern=`^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$')",message="must be a MAC address such as \"aa:bb:cc:dd:ee:01\""
 	// +required
 	MAC string `json:"mac"`
 
 	// IPv4 address of the machine, for example "10.0.1.5".
 	// +kubebuilder:validation:MaxLength=15
-	// +kubebuilder:validation:Pattern=`^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])$`
+	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip(self).family() == 4",message="must be an IPv4 address such as \"10.0.1.5\""
 	// +optional
 	IPv4 string `json:"ipv4,omitempty"`
 
 	// BootMACAddress is the interface that the machine boots from, where that is not mac.
 	// +kubebuilder:validation:MaxLength=17
-	// +kubebuilder:validation:Pattern=`^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}$')",message="must be a MAC address such as \"aa:bb:cc:dd:ee:01\""
 	// +optional
 	BootMACAddress string `json:"bootMACAddress,omitempty"`
 
@@ -96,7 +96,7 @@ type BMC struct {
 	// Address of the controller: a host, host:port, or an https URL.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:Pattern=`^(https?://)?[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~/\-]*)?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(https?://)?([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[[][0-9A-Fa-f:.]+[]])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$')",message="must be a host, host:port or http(s) URL without user, query or fragment, for example \"https://10.0.9.5\""
 	// +required
 	Address string `json:"address"`
 
