@@ -7,8 +7,9 @@ import (
 
 // Call is one request as the proxy sees it.
 type Call struct {
-	// N counts the proxy's calls from 1, and Nth those with the same Write.
-	N, Nth int
+	// N counts the proxy's calls from 1; Nth counts those with the same Write, and Like those with the
+	// same String.
+	N, Nth, Like int
 	// Verb as in Kubernetes' audit log, such as "get", "watch" or "update"; at a site what the driver
 	// does: "start", "find", "status", "cancel" or "probe".
 	Verb string
@@ -23,7 +24,7 @@ type Call struct {
 	Agent string
 }
 
-// String gives what Counts are kept by.
+// String gives what Counts are kept by, for example "update operations/status" or "start".
 func (c Call) String() string {
 	if c.Resource == "" {
 		return c.Verb

@@ -120,7 +120,7 @@ func (p *Proxy) arrive(r *http.Request) Action {
 	p.calls++
 	p.nth[call.Write]++
 	p.counts[call.String()]++
-	call.N, call.Nth = p.calls, p.nth[call.Write]
+	call.N, call.Nth, call.Like = p.calls, p.nth[call.Write], p.counts[call.String()]
 	if p.rule == nil {
 		return Action{}
 	}

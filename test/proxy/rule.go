@@ -69,3 +69,13 @@ func AtCall(k int, action Action) Rule {
 		return Action{}
 	}
 }
+
+// AtLike gives a rule that acts on the k-th call of a kind, by Call.String, and lets all else pass.
+func AtLike(kind string, k int, action Action) Rule {
+	return func(call Call) Action {
+		if call.Like == k && call.String() == kind {
+			return action
+		}
+		return Action{}
+	}
+}
