@@ -20,7 +20,11 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Server{}, &ServerList{},
 		&ProvisioningProfile{}, &ProvisioningProfileList{},
 		&Operation{}, &OperationList{},
+		&ServerGroup{}, &ServerGroupList{},
 		&Datacenter{}, &DatacenterList{},
+		&Policy{}, &PolicyList{},
+		&Hook{}, &HookList{},
+		&Fleet{}, &FleetList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
