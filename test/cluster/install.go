@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ const installTimeout = 30 * time.Second
 func (c *Cluster) install(root string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
 	defer cancel()
+	var kinds []*unstructured.Unstructured
 	for _, folder := range []string{"crd", "admission"} {
 		objects, err := read(filepath.Join(root, "config", folder))
 		if err != nil {
@@ -37,8 +39,47 @@ func (c *Cluster) install(root string) error {
 		if err := c.Apply(ctx, objects...); err != nil {
 			return fmt.Errorf("installing config/%s: %w", folder, err)
 		}
+		if folder == "crd" {
+			kinds = objects
+		}
 		if folder == "admission" && len(objects) > 0 {
-			return c.admissionInForce(ctx)
+			if err := c.admissionInForce(ctx); err != nil {
+				return err
+			}
+			return c.knownToAdmission(ctx, kinds)
+		}
+	}
+	return nil
+}
+
+// knownToAdmission waits until admission policies can be asked about custom kinds: they
+// learn of them from discovery, some time after the server has begun to serve them, and
+// deny until then.
+func (c *Cluster) knownToAdmission(ctx context.Context, crds []*unstructured.Unstructured) error {
+	client, err := dynamic.NewForConfig(c.Config)
+	if err != nil {
+		return err
+	}
+	for _, crd := range crds {
+		group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+		plural, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "plural")
+		kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+		scope, _, _ := unstructured.NestedString(crd.Object, "spec", "scope")
+		probe := &unstructured.Unstructured{}
+		probe.SetGroupVersionKind(schema.GroupVersionKind{Group: group, Version: "v1alpha1", Kind: kind})
+		probe.SetName("probe")
+		resource := client.Resource(schema.GroupVersionResource{Group: group, Version: "v1alpha1", Resource: plural})
+		var to dynamic.ResourceInterface = resource
+		if scope == "Namespaced" {
+			to = resource.Namespace("default")
+		}
+		err := poll(ctx, "admission policies to know of "+kind, func() (bool, error) {
+			// Admission comes before validation, which such an object would not pass.
+			_, err := to.Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			return err == nil || !strings.Contains(err.Error(), "not found"), nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -78,7 +119,7 @@ func (c *Cluster) Apply(ctx context.Context, objects ...*unstructured.Unstructur
 		}
 	}
 	for _, o := range objects {
-		if err := untilServed(ctx, client, o); err != nil {
+		if err := untilServed(ctx, client, disco, o); err != nil {
 			return err
 		}
 	}
@@ -86,7 +127,8 @@ func (c *Cluster) Apply(ctx context.Context, objects ...*unstructured.Unstructur
 }
 
 // untilServed lists every version of a custom kind until that works.
-func untilServed(ctx context.Context, client dynamic.Interface, crd *unstructured.Unstructured) error {
+// Discovery follows a little later, and whoever maps kinds by it must find them all.
+func untilServed(ctx context.Context, client dynamic.Interface, disco discovery.DiscoveryInterface, crd *unstructured.Unstructured) error {
 	if crd.GetKind() != "CustomResourceDefinition" {
 		return nil
 	}
@@ -105,13 +147,28 @@ func untilServed(ctx context.Context, client dynamic.Interface, crd *unstructure
 			if apierrors.IsNotFound(err) || apierrors.IsServiceUnavailable(err) {
 				return false, nil
 			}
-			return err == nil, err
+			if err != nil {
+				return false, err
+			}
+			listed, err := disco.ServerResourcesForGroupVersion(gvr.GroupVersion().String())
+			if err != nil {
+				return false, notYet(err)
+			}
+			return slices.ContainsFunc(listed.APIResources, func(r metav1.APIResource) bool { return r.Name == plural }), nil
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// notYet passes over an error that says that something is not there.
+func notYet(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // read returns the objects of every YAML file below dir but kustomizations; none when dir is absent.
