@@ -6,14 +6,15 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 )
 
-// PollPace is how long after a poll the next one is due, for an attempt of that age.
+// PollPace is how long after a poll the next one is due, for an attempt of that age. One that began
+// in the future, because the clock was set back since, is paced as if it were that old.
 func PollPace(age time.Duration) time.Duration {
-	return clamp(age/10, 250*time.Millisecond, 15*time.Second)
+	return clamp(age.Abs()/10, 250*time.Millisecond, 15*time.Second)
 }
 
 // RetryPace is how long after a call that did not land the next one is due.
 func RetryPace(age time.Duration) time.Duration {
-	return clamp(age/4, 500*time.Millisecond, time.Minute)
+	return clamp(age.Abs()/4, 500*time.Millisecond, time.Minute)
 }
 
 // RetryDelay is how long after the n-th attempt failed the next one is due.

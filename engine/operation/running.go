@@ -57,7 +57,7 @@ func afterStatus(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 	if attempt.StopReason == "" && age > s.timeout() {
 		return requestStop(s, attempt, v1alpha1.ReasonTimedOut)
 	}
-	if attempt.StopReason != "" && age > s.timeout()+StopGrace(s.timeout()) {
+	if attempt.StopReason != "" && age > s.timeout()+StopGrace(s.timeout()) && s.Now.Sub(attempt.StopRequestedAt.Time) > StopGrace(s.timeout()) {
 		return abandon(s, attempt)
 	}
 	return noteProgress(s, attempt, status)
@@ -66,6 +66,7 @@ func afterStatus(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 // noteProgress writes progress that is worth a write, and waits for the next poll.
 func noteProgress(s *Snapshot, attempt *v1alpha1.Attempt, job drivers.JobStatus) Effect {
 	status := &s.Operation.Status
+	job.Percent = min(max(job.Percent, 0), 100)
 	changed := job.Percent != status.Progress || job.Stage != status.Stage
 	rested := status.ProgressTime == nil || s.Now.Sub(status.ProgressTime.Time) >= progressEvery
 	// A wall clock that was set back must not silence progress until it has caught up.

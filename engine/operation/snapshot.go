@@ -124,7 +124,19 @@ func (s *Snapshot) reply(kind CallKind, attempt *v1alpha1.Attempt) *Reply {
 	if s.Reply == nil || s.Reply.Kind != kind || s.Reply.RequestID != attempt.RequestID {
 		return nil
 	}
-	return s.Reply
+	return s.Reply.sane()
+}
+
+// sane reads an answer that names a job and does not say which as none.
+func (r *Reply) sane() *Reply {
+	if r.Err != nil || r.Job.JobID != "" || (r.Kind != CallStart && !r.Found) {
+		return r
+	}
+	garbage := &drivers.Error{Kind: drivers.Transient, Reason: drivers.ReasonGarbage, Message: "the site named a job without an id"}
+	if r.Kind == CallStart {
+		garbage.Kind = drivers.Unknown
+	}
+	return &Reply{Kind: r.Kind, RequestID: r.RequestID, Err: garbage}
 }
 
 // claimed tells whether the Operation has the claim on the Server.
