@@ -40,6 +40,8 @@ type bench struct {
 	lastCall time.Time
 	intent   string
 	landed   bool
+	// untainted: no call before the one under way can have reached the site.
+	untainted bool
 
 	uids  int
 	gone  bool
@@ -154,14 +156,14 @@ func (b *bench) confirm(s *operation.Snapshot) *operation.Confirmation {
 func (b *bench) call(call operation.Call) {
 	b.calling, b.reply = &call, nil
 	if call.Kind == operation.CallStart {
+		b.untainted = b.intent == call.Request.ID && !b.landed
 		b.landed = true
 	}
 }
 
 // answer ends the call that is under way.
 func (b *bench) answer(reply *operation.Reply) {
-	untainted := b.calling != nil && b.calling.Kind == operation.CallStart && b.calling.Request.ID == b.intent
-	if untainted && reply.Err != nil && drivers.KindOf(reply.Err) == drivers.Transient {
+	if reply.Kind == operation.CallStart && b.untainted && reply.Err != nil && drivers.KindOf(reply.Err) == drivers.Transient {
 		b.landed = false
 	}
 	b.calling, b.reply, b.lastCall = nil, reply, b.now

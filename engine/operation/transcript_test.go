@@ -1,12 +1,23 @@
 package operation_test
 
 import (
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
 )
+
+// TestMain keeps the examples that rapid finds out of testdata/, where every file is a transcript.
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{"rapid.nofailfile": "true", "rapid.checks": "2000"} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+	m.Run()
+}
 
 // verbs of the transcripts in testdata/. Each acts on a bench and answers what a reader should see.
 var verbs = map[string]func(*bench, *datadriven.TestData) string{
