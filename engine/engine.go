@@ -54,6 +54,8 @@ type Options struct {
 	MetricsAddress, HealthAddress, PprofAddress string
 	// Workers that reconcile Operations at once; zero for 16.
 	Workers int
+	// SecretsEvery is how often Secrets are looked at again, which no watch tells about; zero for 30s.
+	SecretsEvery time.Duration
 	// ClientQPS and ClientBurst bound the requests to the API server; zero for no bound, which leaves
 	// it to the server's own fairness.
 	ClientQPS   float32
@@ -115,7 +117,7 @@ func Run(ctx context.Context, options Options) error {
 	}
 	err = controllers.Setup(mgr, controllers.Options{
 		Process: process, Scope: scope, Fallback: fallback,
-		Workers: workers, Recorder: recorder, Background: background,
+		Workers: workers, SecretsEvery: options.SecretsEvery, Recorder: recorder, Background: background,
 	})
 	if err != nil {
 		return err

@@ -46,6 +46,7 @@ const (
 	ReasonDatacenterNotFound  = "DatacenterNotFound"
 	ReasonDatacenterAmbiguous = "DatacenterAmbiguous"
 	ReasonDatacenterPaused    = "DatacenterPaused"
+	ReasonDatacenterDeleted   = "DatacenterDeleted"
 	ReasonDatacenterInvalid   = "DatacenterInvalid"
 	ReasonServerPaused        = "ServerPaused"
 	ReasonServerMaintenance   = "ServerMaintenance"

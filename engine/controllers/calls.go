@@ -42,6 +42,8 @@ type callRecord struct {
 	// have reached the site.
 	intent string
 	landed bool
+	// lost is the error of the latest Start where the site may or may not have got it.
+	lost error
 }
 
 // siteLine is a site's queue and how many workers empty it.
@@ -66,7 +68,7 @@ func (c *calls) intend(uid types.UID, requestID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.record(uid)
-	r.intent, r.landed = requestID, false
+	r.intent, r.landed, r.lost = requestID, false, nil
 }
 
 // tell fills in what the snapshot says of calls.
@@ -77,7 +79,7 @@ func (c *calls) tell(uid types.UID, process string, s *operation.Snapshot) {
 	if r == nil {
 		return
 	}
-	s.Calling, s.Reply, s.LastCall = r.calling, r.reply, r.lastCall
+	s.Calling, s.Reply, s.LastCall, s.Lost = r.calling, r.reply, r.lastCall, r.lost
 	if attempt := s.Operation.Status.LastAttempt(); attempt != nil {
 		s.NotLanded = attempt.By == process && attempt.RequestID == r.intent && !r.landed
 	}
@@ -118,6 +120,9 @@ func (c *calls) start(ctx context.Context, key types.NamespacedName, uid types.U
 		reply := perform(ctx, driver, call)
 		c.mu.Lock()
 		r.calling, r.reply, r.lastCall = false, reply, c.clock.Now()
+		if call.Kind == operation.CallStart && drivers.KindOf(reply.Err) == drivers.Unknown {
+			r.lost = reply.Err
+		}
 		if untainted && reply.Err != nil && drivers.KindOf(reply.Err) == drivers.Transient {
 			r.landed = false
 		}

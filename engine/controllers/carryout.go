@@ -100,7 +100,7 @@ func (r *Operations) confirm(ctx context.Context, p *pass) error {
 			_, p.Confirmed.Hold = pick(nil, p.key.Namespace, p.Site.Name)
 			return nil
 		}
-		p.Confirmed.Hold = operation.SiteHold(operation.Site{Name: dc.Name, Paused: dc.Spec.Paused, Reason: dc.Spec.Reason})
+		p.Confirmed.Hold = operation.SiteHold(siteOf(&dc))
 	}
 	if p.Confirmed.Hold == nil {
 		return r.confirmServer(ctx, p)
@@ -117,8 +117,8 @@ func (r *Operations) confirmServer(ctx context.Context, p *pass) error {
 	if server.UID != p.Server.UID || server.Status.ActiveOperation == nil || server.Status.ActiveOperation.UID != string(p.Operation.UID) {
 		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("servers").GroupResource(), server.Name, fmt.Errorf("the claim is not ours any more"))
 	}
-	if operation.IdentityHash(&server.Spec) != p.Operation.Status.DecidedOn.IdentityHash {
-		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("servers").GroupResource(), server.Name, fmt.Errorf("it is another machine now"))
+	if server.DeletionTimestamp != nil || operation.IdentityHash(&server.Spec) != p.Operation.Status.DecidedOn.IdentityHash {
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("servers").GroupResource(), server.Name, fmt.Errorf("it is another machine now, or goes"))
 	}
 	shared, err := conflicts(ctx, r.client, &server)
 	if err != nil {

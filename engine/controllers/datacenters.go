@@ -24,6 +24,8 @@ const (
 	// not.
 	probeEvery = time.Minute
 	probeAgain = 15 * time.Second
+	// releaseAgain is how often a deleted Datacenter is looked at that is still in use.
+	releaseAgain = time.Second
 	// conflictDelay is how soon something is decided again that was decided on something old.
 	conflictDelay = 50 * time.Millisecond
 )
@@ -73,7 +75,7 @@ func (r *Datacenters) Reconcile(ctx context.Context, request reconcile.Request) 
 		}
 	}
 	if found.problem != nil || found.err != nil {
-		return reconcile.Result{RequeueAfter: probeAgain}, nil
+		return reconcile.Result{RequeueAfter: min(probeAgain, r.sites.every)}, nil
 	}
 	return reconcile.Result{RequeueAfter: probeEvery}, nil
 }
@@ -93,7 +95,7 @@ func (r *Datacenters) release(ctx context.Context, dc *v1alpha1.Datacenter) (rec
 	}
 	for i := range ops.Items {
 		if op := &ops.Items[i]; underway(op) && op.Status.DecidedOn.Datacenter == dc.Name {
-			return reconcile.Result{RequeueAfter: probeAgain}, nil
+			return reconcile.Result{RequeueAfter: releaseAgain}, nil
 		}
 	}
 	if !slices.Contains(dc.Finalizers, v1alpha1.Finalizer) {

@@ -35,5 +35,6 @@ func (r *Operations) drain(ctx context.Context) error {
 			ctrl.LoggerFrom(ctx).Error(err, "writing down a job while stopping", "operation", key)
 		}
 	}
+	r.sites.close()
 	return nil
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -38,6 +39,8 @@ type Options struct {
 	Fallback drivers.Driver
 	// Workers that reconcile Operations at once.
 	Workers int
+	// SecretsEvery is how often Secrets are looked at again; zero for 30s.
+	SecretsEvery time.Duration
 	// Recorder of events.
 	Recorder record.EventRecorder
 	// Background is the context of indexing and of calls to sites. It outlives the manager's, so
@@ -53,7 +56,10 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	clk := clock.RealClock{}
 	live := mgr.GetAPIReader()
 	places := ledger.New()
-	reachable := newSites(mgr.GetClient(), live, clk, options.Fallback)
+	if options.SecretsEvery == 0 {
+		options.SecretsEvery = secretsEvery
+	}
+	reachable := newSites(mgr.GetClient(), live, clk, options.Fallback, options.SecretsEvery)
 	servers := newNewest[*v1alpha1.Server]()
 	ops := &Operations{
 		client: mgr.GetClient(), live: live, clock: clk, sites: reachable, recorder: options.Recorder,

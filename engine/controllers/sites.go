@@ -19,9 +19,8 @@ import (
 )
 
 const (
-	// siteFresh is how long a driver, or the reason why there is none, is used before its Secrets are
-	// looked at again.
-	siteFresh = 30 * time.Second
+	// secretsEvery is how often Secrets are looked at again where Options.SecretsEvery does not say.
+	secretsEvery = 30 * time.Second
 	// tokenFresh is how long a token is used before its Secret is read again.
 	tokenFresh = 10 * time.Second
 )
@@ -33,6 +32,9 @@ type sites struct {
 	clock clock.Clock
 	// fallback serves namespaces without a Datacenter; nil where --dc-url is not given.
 	fallback drivers.Driver
+	// every is how long a driver, or the reason why there is none, is used before its Secrets are
+	// looked at again.
+	every time.Duration
 
 	mu    sync.Mutex
 	built map[types.UID]*site
@@ -48,8 +50,8 @@ type site struct {
 	problem    *v1alpha1.Hold
 }
 
-func newSites(cache, live client.Reader, clock clock.Clock, fallback drivers.Driver) *sites {
-	return &sites{cache: cache, live: live, clock: clock, fallback: fallback, built: map[types.UID]*site{}}
+func newSites(cache, live client.Reader, clock clock.Clock, fallback drivers.Driver, every time.Duration) *sites {
+	return &sites{cache: cache, live: live, clock: clock, fallback: fallback, every: every, built: map[types.UID]*site{}}
 }
 
 // ofDispatched resolves the site that an Operation was dispatched to. An edit cannot move it to
@@ -79,10 +81,33 @@ func (s *sites) of(ctx context.Context, namespace, name string) (operation.Site,
 		}
 		return operation.Site{Problem: problem}, nil, nil, nil
 	}
-	answer := operation.Site{Name: dc.Name, Paused: dc.Spec.Paused, Reason: dc.Spec.Reason, OnUnknown: dc.Spec.OnUnknownOutcome}
+	answer := siteOf(dc)
 	built := s.site(ctx, dc)
 	answer.Problem = built.problem
 	return answer, built.driver, dc, nil
+}
+
+// siteOf is what a decision may know of a Datacenter.
+func siteOf(dc *v1alpha1.Datacenter) operation.Site {
+	return operation.Site{Name: dc.Name, Paused: dc.Spec.Paused, Reason: dc.Spec.Reason,
+		Deleting: dc.DeletionTimestamp != nil, OnUnknown: dc.Spec.OnUnknownOutcome}
+}
+
+// close gives up the connections of every driver.
+func (s *sites) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := []drivers.Driver{s.fallback}
+	for _, built := range s.built {
+		built.mu.Lock()
+		all = append(all, built.driver)
+		built.mu.Unlock()
+	}
+	for _, driver := range all {
+		if closer, ok := driver.(interface{ Close() }); ok {
+			closer.Close()
+		}
+	}
 }
 
 // pick chooses the Datacenter that is meant, or says why none is.
@@ -122,7 +147,7 @@ func (s *sites) site(ctx context.Context, dc *v1alpha1.Datacenter) *site {
 	built.mu.Lock()
 	defer built.mu.Unlock()
 	now := s.clock.Now()
-	if built.generation == dc.Generation && now.Sub(built.checked) < siteFresh {
+	if built.generation == dc.Generation && now.Sub(built.checked) < s.every {
 		return &site{driver: built.driver, problem: built.problem}
 	}
 	s.refresh(ctx, dc, built)
@@ -232,7 +257,7 @@ func (s *sites) token(namespace, name, _ string) func(context.Context) (string, 
 	return func(ctx context.Context) (string, error) {
 		mu.Lock()
 		defer mu.Unlock()
-		if value != "" && s.clock.Since(read) < tokenFresh {
+		if value != "" && s.clock.Since(read) < min(tokenFresh, s.every) {
 			return value, nil
 		}
 		data, _, err := s.secret(ctx, namespace, name, "token")

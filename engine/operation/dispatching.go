@@ -28,10 +28,13 @@ func decideDispatching(s *Snapshot) Effect {
 	if due := nextStart(s, attempt); due.After(s.Now) {
 		return Wait{Until: due}
 	}
-	if !s.NotLanded {
-		return callSite(s, attempt, CallFind)
+	switch {
+	case s.NotLanded:
+		return confirmThenStart(s, attempt)
+	case s.Site.Problem != nil:
+		return heldInPlace(s, s.Site.Problem)
 	}
-	return confirmThenStart(s, attempt)
+	return callSite(s, attempt, CallFind)
 }
 
 // overtaken gives the reason why an intent is not what should be done any more. A job that was
@@ -45,6 +48,9 @@ func overtaken(s *Snapshot) string {
 	}
 	if !s.claimed() {
 		return v1alpha1.ReasonInterrupted
+	}
+	if s.Site.Deleting {
+		return v1alpha1.ReasonDatacenterDeleted
 	}
 	return ""
 }
@@ -101,10 +107,13 @@ func afterStart(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 		return heldInPlace(s, siteHold(s, reply.Err))
 	case drivers.Rejected:
 		return rejected(s, reply.Err)
-	default:
-		// It may have landed: nothing is concluded before the site was asked.
-		return callSite(s, attempt, CallFind)
 	}
+	// It may have landed: nothing is concluded before the site was asked, which is at once the first
+	// time and at the pace of retries from then on.
+	if len(s.Operation.Status.Holds) > 0 {
+		return heldInPlace(s, siteHold(s, reply.Err))
+	}
+	return callSite(s, attempt, CallFind)
 }
 
 // afterFind folds in whether the site knows the request.
@@ -115,6 +124,9 @@ func afterFind(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 	case reply.Err == nil:
 		if reason := orDefault(s.stopWanted(), overtaken(s)); reason != "" {
 			return requestStop(s, attempt, reason)
+		}
+		if s.Lost != nil && len(s.Operation.Status.Holds) == 0 {
+			return heldInPlace(s, siteHold(s, s.Lost))
 		}
 		return confirmThenStart(s, attempt)
 	case drivers.KindOf(reply.Err) == drivers.Unknown:

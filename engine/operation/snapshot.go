@@ -195,6 +195,14 @@ func (s *Snapshot) age(attempt *v1alpha1.Attempt) time.Duration {
 	return s.Now.Sub(attempt.DispatchedAt.Time)
 }
 
+// recheck is when something is read again that no watch tells about.
+func (s *Snapshot) recheck() time.Time {
+	if s.Recheck == 0 {
+		return s.Now.Add(defaultRecheck)
+	}
+	return s.Now.Add(s.Recheck)
+}
+
 // timeout of one attempt.
 func (s *Snapshot) timeout() time.Duration {
 	if t := s.Operation.Spec.Timeout; t != nil {

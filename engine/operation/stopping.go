@@ -153,6 +153,8 @@ func stopMessage(s *Snapshot, reason string) string {
 		return fmt.Sprintf("the claim on Server %s was taken away; make a new Operation", s.Operation.Spec.ServerRef.Name)
 	case v1alpha1.ReasonServerDeleted:
 		return fmt.Sprintf("Server %s, which this Operation was meant for, was deleted", s.Operation.Spec.ServerRef.Name)
+	case v1alpha1.ReasonDatacenterDeleted:
+		return fmt.Sprintf("Datacenter %s was deleted before the site had taken the request", s.Site.Name)
 	case v1alpha1.ReasonServerRecreated:
 		return fmt.Sprintf("Server %s was made anew, and this Operation was meant for the one before it", s.Operation.Spec.ServerRef.Name)
 	}

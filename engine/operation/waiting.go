@@ -14,8 +14,8 @@ const (
 	// applyOrderGrace is how much younger than its Operation a Server may be and still be the one
 	// that was meant: a folder applied by kubectl comes in alphabetical order.
 	applyOrderGrace = time.Minute
-	// recheck is how soon something is read again that no watch tells about.
-	recheck = 30 * time.Second
+	// defaultRecheck is how soon something is read again that no watch tells about.
+	defaultRecheck = 30 * time.Second
 )
 
 // decideWaiting brings an Operation of which nothing is open at the site to its intent, or says why
@@ -65,7 +65,7 @@ func holdForeign(s *Snapshot) Effect {
 	if status := held(s, []v1alpha1.Hold{hold}); status != nil {
 		return WriteStatus{Status: *status, Event: &Event{Reason: hold.Reason, Message: hold.Message}}
 	}
-	return Wait{Until: s.Now.Add(recheck), FreeSlot: true}
+	return Wait{Until: s.recheck(), FreeSlot: true}
 }
 
 // wrongServer tells whether the Server of that name is another than the one that was meant.
@@ -120,10 +120,10 @@ func standingHold(s *Snapshot) (*v1alpha1.Hold, time.Time) {
 		}, time.Time{}
 	}
 	if s.Profile != nil && s.Profile.Problem != nil {
-		return s.Profile.Problem, s.Now.Add(recheck)
+		return s.Profile.Problem, s.recheck()
 	}
 	if s.Site.Problem != nil {
-		return s.Site.Problem, s.Now.Add(recheck)
+		return s.Site.Problem, s.recheck()
 	}
 	if hold := ServerHold(s.Server, s.Conflicts); hold != nil {
 		return hold, time.Time{}
@@ -189,6 +189,10 @@ func ServerHold(server *v1alpha1.Server, conflicts []string) *v1alpha1.Hold {
 
 // SiteHold gives what keeps every Operation off a datacenter.
 func SiteHold(site Site) *v1alpha1.Hold {
+	if site.Deleting {
+		return &v1alpha1.Hold{Source: "Datacenter/" + site.Name, Reason: v1alpha1.ReasonDatacenterDeleted,
+			Message: fmt.Sprintf("Datacenter %s is being deleted, and goes once what runs there has ended", site.Name), ClearsWhen: "a Datacenter is created"}
+	}
 	if !site.Paused {
 		return nil
 	}
