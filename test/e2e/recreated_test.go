@@ -52,7 +52,7 @@ func recordedUID(r *Room, op *v1alpha1.Operation) func(*engine.Options) {
 	r.UntilHeld(op, v1alpha1.ReasonServerPaused)
 	// While nobody looks, so that only the record can tell.
 	stop()
-	r.Delete(server)
+	r.DeleteNow(server)
 	r.Create(r.Server(1))
 	return func(*engine.Options) {}
 }
@@ -61,7 +61,7 @@ func namedUID(r *Room, op *v1alpha1.Operation) func(*engine.Options) {
 	server := r.Server(1)
 	r.Create(server)
 	op.Spec.ServerRef.UID = string(server.UID)
-	r.Delete(server)
+	r.DeleteNow(server)
 	r.Create(r.Server(1), op)
 	return func(*engine.Options) {}
 }

@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -124,6 +125,17 @@ func (w *World) Delete(objects ...client.Object) {
 		if err := w.Client.Delete(context.Background(), object); err != nil {
 			w.Fatalf("deleting %T %s: %v", object, object.GetName(), err)
 		}
+	}
+}
+
+// DeleteNow deletes an object that no controller is there to let go, or that somebody will not wait
+// for: its finalizers are taken away by hand.
+func (w *World) DeleteNow(object client.Object) {
+	w.Helper()
+	w.Delete(object)
+	clear := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+	if err := client.IgnoreNotFound(w.Client.Patch(context.Background(), object, clear)); err != nil {
+		w.Fatalf("letting %T %s go: %v", object, object.GetName(), err)
 	}
 }
 

@@ -68,7 +68,7 @@ var (
 	deleteServer = edit{"the Server is deleted", func(r *Room) { r.Delete(r.Server(1)) },
 		endsAs(v1alpha1.OperationCancelled, v1alpha1.ReasonServerDeleted), nil}
 	recreateServer = edit{"the Server is made anew", func(r *Room) {
-		r.Delete(r.Server(1))
+		r.DeleteNow(r.Server(1))
 		r.Create(r.Server(1))
 	}, endsAs(v1alpha1.OperationCancelled, v1alpha1.ReasonServerRecreated), nil}
 	correctMAC = edit{"the Server is given another MAC", onServer(func(s *v1alpha1.Server) { s.Spec.MAC = "aa:bb:cc:77:77:77" }),

@@ -141,4 +141,3 @@ func (w *World) UntilPhase(op *v1alpha1.Operation, phase v1alpha1.OperationPhase
 		return op.Status.Phase == phase
 	})
 }
-
