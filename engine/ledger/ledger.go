@@ -13,6 +13,7 @@ package ledger
 
 import (
 	"container/heap"
+	"slices"
 	"sync"
 	"time"
 )
@@ -117,21 +118,21 @@ func (l *Ledger) Request(ask Ask) Verdict {
 	}
 	e = &entry{Ask: ask}
 	server, site := l.room(l.servers, ask.Server), l.room(l.sites, ask.Site)
-	var wake []Key
-	if site.limit != ask.Limit {
-		site.limit = ask.Limit
-		wake = l.seat(site)
-	}
-	switch {
-	case server.active > 0:
+	// In line first, so that a limit that was raised does not seat somebody who comes later.
+	if server.active > 0 {
 		l.enter(e, &server.waiting)
-		return Verdict{BusyWith: server.holder, Wake: wake}
-	case site.full():
+	} else {
 		l.enter(e, &site.waiting)
-		return Verdict{Active: site.active, Limit: site.limit, Wake: wake}
 	}
-	l.reserve(e)
-	return Verdict{Admitted: true, Wake: wake}
+	site.limit = ask.Limit
+	wake := l.seat(site)
+	switch {
+	case e.reserved:
+		return Verdict{Admitted: true, Wake: slices.DeleteFunc(wake, func(key Key) bool { return key == ask.Key })}
+	case server.active > 0:
+		return Verdict{BusyWith: server.holder, Wake: wake}
+	}
+	return Verdict{Active: site.active, Limit: site.limit, Wake: wake}
 }
 
 // Release gives an Operation's place back, or takes it out of the line, and tells who has the place
@@ -153,7 +154,8 @@ func (l *Ledger) Release(uid string) []Key {
 	}
 	woken := l.promote(server)
 	woken = append(woken, l.seat(site)...)
-	l.tidy(e.Server)
+	tidy(l.servers, e.Server)
+	tidy(l.sites, e.Site)
 	return woken
 }
 
@@ -234,10 +236,10 @@ func (l *Ledger) room(rooms map[Key]*room, key Key) *room {
 	return rooms[key]
 }
 
-// tidy forgets a server that nobody is in or waits for.
-func (l *Ledger) tidy(key Key) {
-	if server := l.servers[key]; server != nil && server.active == 0 && server.waiting.Len() == 0 {
-		delete(l.servers, key)
+// tidy forgets a server or site that nobody is in or waits for.
+func tidy(rooms map[Key]*room, key Key) {
+	if room := rooms[key]; room != nil && room.active == 0 && room.waiting.Len() == 0 {
+		delete(rooms, key)
 	}
 }
 

@@ -39,9 +39,6 @@ func (q *line) pop() *entry {
 	return e
 }
 
-// before tells whether somebody waits who comes before an entry.
-func (q line) before(e *entry) bool { return q.Len() > 0 && q[0].ahead(e) }
-
 func (e *entry) ahead(other *entry) bool {
 	if e.Priority != other.Priority {
 		return e.Priority > other.Priority
