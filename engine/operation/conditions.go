@@ -31,11 +31,19 @@ func sameHolds(a, b []v1alpha1.Hold) bool {
 		return false
 	}
 	for i := range a {
-		if a[i].Source != b[i].Source || a[i].Rule != b[i].Rule || a[i].Reason != b[i].Reason || !a[i].Until.Equal(b[i].Until) {
+		if a[i].Source != b[i].Source || a[i].Rule != b[i].Rule || a[i].Reason != b[i].Reason || !sameSecond(a[i].Until, b[i].Until) {
 			return false
 		}
 	}
 	return true
+}
+
+// sameSecond compares times as they are stored: the API server keeps no parts of a second.
+func sameSecond(a, b *metav1.Time) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Unix() == b.Unix()
 }
 
 // setHolds writes the holds down, each with the time since when it holds.
