@@ -28,7 +28,7 @@ func (r *room) jobs() []*job {
 		switch event.Kind {
 		case site.Accepted:
 			j := &job{id: event.JobID, request: event.RequestID, server: event.ServerID, action: event.Action}
-			if other := live[j.server]; other != nil {
+			if other := live[j.server]; other != nil && !r.twice {
 				r.Errorf("I1: server %s got job %s (%s) while job %s (%s) was live", j.server, j.id, j.request, other.id, other.request)
 			}
 			if other := byRequest[j.request]; other != nil && j.request != "" {
@@ -55,10 +55,12 @@ func jobsOf(all []*job, op *v1alpha1.Operation) []*job {
 	return mine
 }
 
-// settled tells whether, as far as is seen, an Operation has ended or is gone, its server is free,
-// and no job of the site lives.
+// settled tells whether, as far as is seen, an Operation has ended (or is gone, if it was deleted), its
+// server is free, and no job of the site lives.
 func (r *room) settled(op *v1alpha1.Operation) bool {
-	if phase := r.phase(op); phase != "" && !phase.Terminal() {
+	now := &v1alpha1.Operation{}
+	now.Namespace, now.Name = op.Namespace, op.Name
+	if r.see(now) && (now.DeletionTimestamp != nil || !now.Status.Phase.Terminal()) {
 		return false
 	}
 	server := &v1alpha1.Server{}
@@ -71,7 +73,9 @@ func (r *room) settled(op *v1alpha1.Operation) bool {
 			return false
 		}
 	}
-	return true
+	// The cache may not have seen a deletion that came last.
+	err := r.live.Get(context.Background(), client.ObjectKeyFromObject(op), now)
+	return apierrors.IsNotFound(err) || err == nil && now.DeletionTimestamp == nil
 }
 
 // judge compares what the objects say in the end with what the site's record says was done (I6), and
@@ -83,6 +87,9 @@ func (r *room) judge(op *v1alpha1.Operation) {
 		if j.phase == "" {
 			r.Errorf("I7: job %s of Operation %s lives on", j.id, op.Name)
 		}
+	}
+	if len(jobs) > 1+int(op.Spec.Retries) {
+		r.Errorf("I2: Operation %s made %d jobs", op.Name, len(jobs))
 	}
 	now := &v1alpha1.Operation{}
 	err := r.live.Get(context.Background(), client.ObjectKeyFromObject(op), now)
@@ -158,8 +165,5 @@ func (r *room) judgeServer(op *v1alpha1.Operation, jobs []*job) {
 		}
 	case status.State != v1alpha1.ServerUntouched || status.Quarantine != nil:
 		r.Errorf("I6: Server %s is %q (%+v) although nothing was done to the machine", server.Name, status.State, status.Quarantine)
-	}
-	if machine.Repaves > len(jobs) || machine.Repaves > 1 {
-		r.Errorf("the machine was wiped %d times by %d jobs", machine.Repaves, len(jobs))
 	}
 }

@@ -29,6 +29,8 @@ type room struct {
 	site      *site.Site
 	// api and dc are the proxies through which the controllers reach the API server and the site.
 	api, dc *proxy.Proxy
+	// twice: somebody chose that a server may get two live jobs (onUnknownOutcome: Retry).
+	twice bool
 
 	mu          sync.Mutex
 	controllers []*controller

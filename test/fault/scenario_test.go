@@ -5,6 +5,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -96,7 +97,7 @@ func (r *room) release(op *v1alpha1.Operation) {
 	object.Namespace, object.Name = op.Namespace, op.Spec.ServerRef.Name
 	if r.see(object) && object.Status.Quarantine != nil {
 		err := r.patch(object, func() {
-			object.Annotations = map[string]string{v1alpha1.AnnotationRelease: object.Status.Quarantine.UID}
+			metav1.SetMetaDataAnnotation(&object.ObjectMeta, v1alpha1.AnnotationRelease, object.Status.Quarantine.UID)
 		})
 		if err != nil {
 			r.Fatal(err)
