@@ -18,7 +18,10 @@ PACKAGES = $$(go list ./... | grep -Ev '/test/(e2e|fault|sim|bench|mutants|demo|
 SUMMARY := go run ./hack/testsummary
 
 SCHEDULES ?= 10000
-export DURATION ?= 30s
+DURATION ?= 30s
+PORT_WEST ?= 8080
+PORT_EAST ?= 8081
+export PORT_WEST PORT_EAST
 
 ##@ Quick start
 
@@ -35,22 +38,22 @@ cluster-up: ## Start the embedded control plane in the background; kubeconfig in
 cluster-down: ## Stop it; its data stays until `make clean`
 	@hack/controlplane.sh down
 
-install-crds: ## Install Stargate's kinds into the cluster
-	@$(CLUSTER); kubectl apply --server-side -f config/crd/bases
-	@$(CLUSTER) 2>/dev/null; kubectl wait --for=condition=Established --timeout=60s -f config/crd/bases >/dev/null
+install-crds: bin/stargate ## Install Stargate's kinds and admission policies into the cluster
+	@$(CLUSTER); bin/stargate install --apply --only crds,admission
+	@$(CLUSTER) 2>/dev/null; hack/settled.sh
 
-uninstall-crds: ## Remove Stargate's kinds and every object of them
-	@$(CLUSTER); kubectl delete --ignore-not-found -f config/crd/bases
+uninstall-crds: bin/stargate ## Remove them, and every object of those kinds (UNINSTALL_FLAGS=-y asks nothing)
+	@$(CLUSTER); bin/stargate uninstall $(UNINSTALL_FLAGS)
 
-run-mockapi-west: PORT ?= 8080
+run-mockapi-west: PORT ?= $(PORT_WEST)
 run-mockapi-west: bin/mockdc ## Run the mock datacenter dc-west on port 8080 (PORT, DURATION)
 	DC_NAME=dc-west bin/mockdc --listen 127.0.0.1:$(PORT) --data $(STATE)/mockapi-west --duration $(DURATION)
 
-run-mockapi-east: PORT ?= 8081
+run-mockapi-east: PORT ?= $(PORT_EAST)
 run-mockapi-east: bin/mockdc ## Run the mock datacenter dc-east, of the first API version, on port 8081
 	DC_NAME=dc-east bin/mockdc --api v1 --listen 127.0.0.1:$(PORT) --data $(STATE)/mockapi-east --duration $(DURATION)
 
-run-controller: DC_URL ?= http://localhost:8080
+run-controller: DC_URL ?= http://localhost:$(PORT_WEST)
 run-controller: bin/stargate ## Run the controller; DC_URL serves namespaces that have no Datacenter
 	@$(CLUSTER); exec bin/stargate run --leader-elect=false --dc-url $(DC_URL) $(RUN_FLAGS)
 
@@ -60,8 +63,13 @@ create-samples: ## Apply the samples but for the Operations
 delete-samples: ## Delete what create-samples applied, and the samples' Operations
 	@$(CLUSTER); hack/samples.sh delete
 
-demo: build ## A fleet in a minute: two datacenters, repaved, judged, cleaned up (KEEP=1 leaves it running)
-	@go run ./hack/demo
+demo: ## A fleet in a minute: two datacenters, repaved, judged, cleaned up (KEEP=1 leaves it running)
+	@go build -o bin/demo ./hack/demo
+	@exec bin/demo
+
+demo-down: ## End what KEEP=1 make demo left running
+	@go build -o bin/demo ./hack/demo
+	@exec bin/demo -down
 
 ##@ Change and check
 

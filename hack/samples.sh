@@ -4,17 +4,22 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../config/samples"
 
-verb=${1:-}
-args=()
-for file in *.yaml; do
-	[[ $file == operation-* ]] || args+=(-f "$file")
-done
-case $verb in
-apply) kubectl apply "${args[@]}" ;;
+# all prints the samples, with the ports that the mock datacenters listen on (PORT_WEST, PORT_EAST).
+all() {
+	local file
+	for file in *.yaml; do
+		[[ $file != operation-* ]] || continue
+		echo ---
+		sed "s|127.0.0.1:8080|127.0.0.1:${PORT_WEST:-8080}|; s|127.0.0.1:8081|127.0.0.1:${PORT_EAST:-8081}|" "$file"
+	done
+}
+
+case ${1:-} in
+apply) all | kubectl apply -f - ;;
 delete)
 	# Operations first: their end needs the controller, and a Server in use waits for it.
 	for file in operation-*.yaml; do kubectl delete --ignore-not-found -f "$file"; done
-	kubectl delete --ignore-not-found "${args[@]}"
+	all | kubectl delete --ignore-not-found -f -
 	;;
 *)
 	echo "usage: hack/samples.sh apply|delete" >&2
