@@ -12,12 +12,28 @@ controller_gen=$("$hack/tool.sh" controller-gen)
 "$controller_gen" object paths=./api/...
 "$controller_gen" crd paths=./api/... output:crd:dir=config/crd/bases
 
-# The API server takes a few forms of time that RFC 3339 allows and Go's parser does not, such as a
-# lower-case "t". One such object would keep every typed informer of its kind from starting, so the
-# pattern of what Go parses goes beside the format wherever a field has no narrower one.
-time='^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$'
-sed -i -E '/^ *format: date-time$/ { n; /^ *pattern:/ b; s/^( *)type: string$/\1pattern: '"$(sed 's/[\\&/]/\\&/g' <<<"$time")"'\n&/ }' \
-	config/crd/bases/*.yaml
+# One object that does not decode would keep every typed informer of its kind from starting, and for a
+# time the API server takes more than Go's decoder does: a lower-case "t", a zone of +99:99, even a list.
+# So each gets the pattern of what Go parses, unless it has a narrower one, and a rule of its own, which
+# is not asked but for values that are times.
+stricter_times='
+/^ *format: date-time$/ { match($0, /^ */); indent = substr($0, 1, RLENGTH); time = 1; narrowed = 0 }
+time && /^ *pattern: /  { narrowed = 1 }
+time && /^ *type: string$/ {
+	if (!narrowed)
+		print indent "pattern: ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+	print
+	print indent "x-kubernetes-validations:"
+	print indent "- message: must be a time such as \"2026-01-02T15:04:05Z\""
+	print indent "  rule: self >= timestamp('\''0001-01-01T00:00:00Z'\'')"
+	time = 0
+	next
+}
+{ print }'
+for crd in config/crd/bases/*.yaml; do
+	awk "$stricter_times" "$crd" >"$crd.new"
+	mv "$crd.new" "$crd"
+done
 
 oapi_codegen=$("$hack/tool.sh" oapi-codegen)
 (cd drivers/dcapi/wire && "$oapi_codegen" -config config.yaml ../openapi.yaml)

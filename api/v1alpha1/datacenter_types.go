@@ -129,6 +129,7 @@ type DatacenterStatus struct {
 	// Conditions: Ready, Reachable, ExactlyOnce.
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

@@ -78,6 +78,7 @@ type FleetStatus struct {
 	// Conditions: Ready, Reconciling, Stalled.
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

@@ -44,7 +44,7 @@ type FleetSpec struct {
 
 	// Path of the folder below which the tree is read, for example "clusters/prod". Default: the root.
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:Pattern=`^[^/\\][^\\]*$`
+	// +kubebuilder:validation:Pattern=`^[^/\\\x00-\x1f\x7f][^\\\x00-\x1f\x7f]*$`
 	// +kubebuilder:validation:XValidation:rule="!self.split('/').exists(p, p == '..')",message="must be a path within the repository, without '..'"
 	// +optional
 	Path string `json:"path,omitempty"`

@@ -140,6 +140,7 @@ type HookStatus struct {
 	// Conditions: Ready, Stalled.
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

@@ -219,6 +219,7 @@ type PolicyStatus struct {
 	// Conditions: Ready, Stalled.
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

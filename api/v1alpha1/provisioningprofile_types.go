@@ -65,6 +65,7 @@ type ProvisioningProfileStatus struct {
 	// Conditions: Ready.
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

@@ -172,6 +172,7 @@ type ServerStatus struct {
 	// Conditions: Ready, Reachable, Healthy.
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

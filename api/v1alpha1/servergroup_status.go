@@ -63,6 +63,7 @@ type ServerGroupStatus struct {
 	// Conditions: Ready, Reconciling, Stalled.
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=32
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
