@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -138,9 +139,22 @@ func resolveProfile(ctx context.Context, reader client.Reader, secrets *sites, n
 	resolved.Image, err = profile.Render(&object.Spec, documents, server)
 	if err != nil {
 		resolved.Problem = &v1alpha1.Hold{Source: source, Reason: v1alpha1.ReasonProfileInvalid,
-			Message: fmt.Sprintf("ProvisioningProfile %s: %v", name, err), ClearsWhen: "the profile is corrected"}
+			Message: fmt.Sprintf("ProvisioningProfile %s: %s", name, unquoted(&object.Spec, err)), ClearsWhen: "the profile is corrected"}
 	}
 	return resolved, nil
+}
+
+// unquoted is an error's text, without a word of a document that comes from a Secret.
+func unquoted(spec *v1alpha1.ProvisioningProfileSpec, err error) string {
+	var failed *profile.Error
+	if !errors.As(err, &failed) {
+		return err.Error()
+	}
+	source := map[string]*v1alpha1.DataSource{"userData": spec.UserData, "networkData": spec.NetworkData, "metaData": spec.MetaData}[failed.Document]
+	if source != nil && source.SecretRef != nil {
+		return failed.Unquoted()
+	}
+	return err.Error()
 }
 
 // readDocuments reads the cloud-init documents, inline or from Secrets.

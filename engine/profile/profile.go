@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"text/template"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -57,11 +58,36 @@ func Render(spec *v1alpha1.ProvisioningProfileSpec, documents Documents, server 
 	} {
 		rendered, err := render(document.name, document.text, fields(server))
 		if err != nil {
-			return nil, fmt.Errorf("rendering spec.%s: %w", document.name, err)
+			return nil, &Error{Document: document.name, Err: err}
 		}
 		*document.into = rendered
 	}
 	return image, nil
+}
+
+// Error of a document that cannot be rendered. Its text may quote the document.
+type Error struct {
+	// Document is its field in spec.
+	Document string
+	Err      error
+}
+
+// Error implements error.
+func (e *Error) Error() string { return fmt.Sprintf("rendering spec.%s: %v", e.Document, e.Err) }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// lines finds where in a document an error is.
+var lines = regexp.MustCompile(`^(?:template: [A-Za-z]+:|line )([0-9]+)`)
+
+// Unquoted says what Error says without a word of the document, which may be secret.
+func (e *Error) Unquoted() string {
+	where := ""
+	if line := lines.FindStringSubmatch(e.Err.Error()); line != nil {
+		where = " at line " + line[1]
+	}
+	return fmt.Sprintf("rendering spec.%s: the template fails%s; it is not quoted here, since it comes from a Secret", e.Document, where)
 }
 
 // fields are what a template sees.
@@ -81,7 +107,7 @@ func render(name, text string, fields map[string]any) ([]byte, error) {
 	if text == "" {
 		return nil, nil
 	}
-	parsed, err := template.New(name).Option("missingkey=error").Parse(text)
+	parsed, err := template.New(name).Option("missingkey=error").Funcs(functions()).Parse(text)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -43,6 +44,11 @@ func TestRender(t *testing.T) {
 		"too long":      {text: strings.Repeat("x", 300<<10), problem: "longer than 256 KiB"},
 		"labels":        {text: "{{range $k, $v := .server.labels}}{{$k}}={{$v}};{{end}}", want: "rack=r1;"},
 		"calls itself":  {text: `{{define "a"}}{{template "a"}}{{end}}{{template "a"}}`, problem: "not allowed"},
+		"doubles":       {text: `{{$x := "xxxxxxxxxx"}}` + strings.Repeat("{{$x = print $x $x}}", 40), problem: "more than 1 MiB"},
+		"escapes":       {text: `{{$x := "\\"}}` + strings.Repeat("{{$x = js $x}}", 40), problem: "more than 1 MiB"},
+		"wide":          {text: `{{$x := printf "%1000000d" 1}}`, problem: "to a width of 999"},
+		"uses again":    {text: `{{$x := printf "%[1]s%[1]s" .server.name}}`, problem: "without indexes"},
+		"functions":     {text: `{{printf "%-12s|%03d|%%" .server.name 7}}`, want: "server-001  |007|%"},
 		"hidden count":  {text: "{{if true}}{{$n := 100000000}}{{range $n}}{{end}}{{end}}", problem: "range is allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,5 +63,24 @@ func TestRender(t *testing.T) {
 				t.Fatalf("got %q, %v; want %q", image.UserData, err, test.want)
 			}
 		})
+	}
+}
+
+func TestErrorWithoutQuotes(t *testing.T) {
+	for text, line := range map[string]string{
+		"a: b\npassword: {{ hunter2 }}":                                    "line 2",
+		"password: hunter2 {{ .server.hunter2 }}":                          "line 1",
+		"{{ range .hunter2 }}{{ end }}":                                    "line 1",
+		"{{ if true }}hunter2":                                             "line 1",
+		"a\nb\n{{ if .server.name }}{{ template \"hunter2\" }}{{ end }}\n": "line 3",
+	} {
+		_, err := profile.Render(&v1alpha1.ProvisioningProfileSpec{}, profile.Documents{MetaData: text}, &v1alpha1.Server{})
+		var failed *profile.Error
+		if !errors.As(err, &failed) {
+			t.Fatalf("%q: got %v, want an Error", text, err)
+		}
+		if said := failed.Unquoted(); strings.Contains(said, "hunter2") || !strings.Contains(said, "spec.metaData") || !strings.Contains(said, line) {
+			t.Errorf("%q: it says %q (of %v)", text, said, err)
+		}
 	}
 }
