@@ -106,25 +106,28 @@ func (r *Servers) adopted(ctx context.Context, server *v1alpha1.Server) (*operat
 	return resolveProfile(ctx, r.client, r.sites, server.Namespace, server.Spec.Adopt.Profile, server)
 }
 
-// peers puts a Server, and all that share something of its identity or did before, into the queue.
-func (r *Servers) peers() handler.EventHandler {
+// peers puts into the queue what hangs on a Server, and on all that share something of its identity
+// or did before: what frees one from a conflict is a change of the other.
+func peers(reader client.Reader, of handler.MapFunc) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	add := func(ctx context.Context, q queue, object client.Object, others bool) {
-		server, ok := object.(*v1alpha1.Server)
-		if !ok {
-			return
+	put := func(ctx context.Context, q queue, server client.Object) {
+		for _, request := range of(ctx, server) {
+			q.Add(request)
 		}
-		q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(server)})
-		if !others {
+	}
+	add := func(ctx context.Context, q queue, object client.Object, others bool) {
+		put(ctx, q, object)
+		server, ok := object.(*v1alpha1.Server)
+		if !ok || !others {
 			return
 		}
 		for _, key := range identities(server) {
 			var list v1alpha1.ServerList
-			if r.client.List(ctx, &list, client.InNamespace(server.Namespace), client.MatchingFields{indexIdentity: key}) != nil {
+			if reader.List(ctx, &list, client.InNamespace(server.Namespace), client.MatchingFields{indexIdentity: key}) != nil {
 				continue
 			}
 			for i := range list.Items {
-				q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+				put(ctx, q, &list.Items[i])
 			}
 		}
 	}
@@ -139,6 +142,11 @@ func (r *Servers) peers() handler.EventHandler {
 			add(ctx, q, e.ObjectNew, moved)
 		},
 	}
+}
+
+// itself is the Server.
+func itself(_ context.Context, server client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(server)}}
 }
 
 // adopters gives the Servers that wait to be adopted with a profile.

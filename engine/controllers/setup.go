@@ -86,7 +86,7 @@ func setupOperations(mgr ctrl.Manager, r *Operations, options Options) error {
 	b := ctrl.NewControllerManagedBy(mgr).Named("operation").
 		For(&v1alpha1.Operation{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: options.Workers}).
-		Watches(&v1alpha1.Server{}, handler.EnqueueRequestsFromMapFunc(r.ofServer)).
+		Watches(&v1alpha1.Server{}, peers(r.client, r.ofServer)).
 		Watches(&v1alpha1.ProvisioningProfile{}, handler.EnqueueRequestsFromMapFunc(r.ofProfile), onSpec()).
 		Watches(&v1alpha1.Datacenter{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), onSpec()).
 		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
@@ -104,7 +104,7 @@ func setupOperations(mgr ctrl.Manager, r *Operations, options Options) error {
 func setupServers(mgr ctrl.Manager, r *Servers) error {
 	b := ctrl.NewControllerManagedBy(mgr).Named("server").
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
-		Watches(&v1alpha1.Server{}, r.peers()).
+		Watches(&v1alpha1.Server{}, peers(r.client, itself)).
 		Watches(&v1alpha1.Operation{}, handler.EnqueueRequestsFromMapFunc(serverOfGone), builder.WithPredicates(predicate.Funcs{
 			CreateFunc: never[event.CreateEvent], UpdateFunc: never[event.UpdateEvent], GenericFunc: never[event.GenericEvent],
 		})).
