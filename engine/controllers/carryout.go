@@ -65,6 +65,13 @@ func (r *Operations) writeStatus(ctx context.Context, p *pass, write operation.W
 
 // writeServer writes the Server's status: a claim, or an outcome.
 func (r *Operations) writeServer(ctx context.Context, p *pass, status v1alpha1.ServerStatus) error {
+	if status.ActiveOperation == nil && operation.StageOf(&p.Operation.Status) == operation.StageWaiting {
+		// The claim is the Operation's, not this process's: another controller may have written an
+		// intent on it that the cache does not show yet.
+		if err := r.confirmOperation(ctx, p); err != nil {
+			return err
+		}
+	}
 	next := p.Server.DeepCopy()
 	next.Status = status
 	if err := r.client.Status().Update(ctx, next); err != nil {
@@ -128,6 +135,11 @@ func (r *Operations) confirmServer(ctx context.Context, p *pass) error {
 	if p.intended {
 		return nil
 	}
+	return r.confirmOperation(ctx, p)
+}
+
+// confirmOperation asks the API server whether the Operation is still what was decided on.
+func (r *Operations) confirmOperation(ctx context.Context, p *pass) error {
 	var op v1alpha1.Operation
 	if err := r.live.Get(ctx, p.key, &op); err != nil {
 		return fmt.Errorf("reading Operation %s: %w", p.key, err)

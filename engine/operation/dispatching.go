@@ -159,8 +159,14 @@ func rejected(s *Snapshot, err error) Effect {
 	return settleOpen(s, v1alpha1.OperationFailed, v1alpha1.AttemptRejected, reason, bounded(err.Error()), serverUntouched)
 }
 
-// withdraw ends an attempt of which nothing can have landed, and the Operation with it.
+// withdraw ends an attempt of which nothing can have landed, and the Operation with it, unless all that
+// is wrong is that the claim was lost.
 func withdraw(s *Snapshot, reason string) Effect {
+	if reason == v1alpha1.ReasonInterrupted {
+		// Nobody wanted the Operation to end, and nothing was done: it waits for the Server again.
+		return withdrawHeld(s, &v1alpha1.Hold{Source: "Server/" + s.Operation.Spec.ServerRef.Name, Reason: v1alpha1.ReasonInterrupted,
+			Message: stopMessage(s, reason), ClearsWhen: "the Server is free"})
+	}
 	return settleOpen(s, phaseOfStop(reason), v1alpha1.AttemptWithdrawn, reason, stopMessage(s, reason), serverUntouched)
 }
 

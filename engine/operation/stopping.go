@@ -131,7 +131,7 @@ func abandon(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
 // phaseOfStop is how an Operation ends that is ended before its time.
 func phaseOfStop(reason string) v1alpha1.OperationPhase {
 	switch reason {
-	case v1alpha1.ReasonProfileChanged, v1alpha1.ReasonServerChanged, v1alpha1.ReasonInterrupted:
+	case v1alpha1.ReasonProfileChanged, v1alpha1.ReasonServerChanged:
 		return v1alpha1.OperationFailed
 	}
 	return v1alpha1.OperationCancelled
@@ -150,7 +150,7 @@ func stopMessage(s *Snapshot, reason string) string {
 	case v1alpha1.ReasonTimedOut:
 		return fmt.Sprintf("it took longer than %s", s.timeout())
 	case v1alpha1.ReasonInterrupted:
-		return fmt.Sprintf("the claim on Server %s was taken away; make a new Operation", s.Operation.Spec.ServerRef.Name)
+		return fmt.Sprintf("the claim on Server %s was taken away before the site had taken the request", s.Operation.Spec.ServerRef.Name)
 	case v1alpha1.ReasonServerDeleted:
 		return fmt.Sprintf("Server %s, which this Operation was meant for, was deleted", s.Operation.Spec.ServerRef.Name)
 	case v1alpha1.ReasonDatacenterDeleted:
