@@ -149,7 +149,7 @@ func (r *room) judgeServer(op *v1alpha1.Operation, jobs []*job) {
 	if status.ActiveOperation != nil {
 		r.Errorf("I7: Operation %s still has the claim on Server %s", status.ActiveOperation.Name, server.Name)
 	}
-	if op.Spec.Operation != v1alpha1.ActionRepave {
+	if op.Spec.Operation != v1alpha1.ActionRepave || r.repavedSince(op, jobs) {
 		return
 	}
 	machine := r.site.Machines()[server.Name]
@@ -166,4 +166,17 @@ func (r *room) judgeServer(op *v1alpha1.Operation, jobs []*job) {
 	case status.State != v1alpha1.ServerUntouched || status.Quarantine != nil:
 		r.Errorf("I6: Server %s is %q (%+v) although nothing was done to the machine", server.Name, status.State, status.Quarantine)
 	}
+}
+
+// repavedSince tells whether another Operation's job has repaved the server after the last of an
+// Operation's own, so that the machine is what that one made of it.
+func (r *room) repavedSince(op *v1alpha1.Operation, jobs []*job) bool {
+	r.Helper()
+	var last *job
+	for _, j := range r.jobs() {
+		if j.server == op.Spec.ServerRef.Name && j.action == string(v1alpha1.ActionRepave) {
+			last = j
+		}
+	}
+	return last != nil && (len(jobs) == 0 || jobs[len(jobs)-1].id != last.id)
 }
