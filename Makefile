@@ -55,7 +55,7 @@ run-mockapi-east: bin/mockdc ## Run the mock datacenter dc-east, of the first AP
 
 run-controller: DC_URL ?= http://localhost:$(PORT_WEST)
 run-controller: bin/stargate ## Run the controller; DC_URL serves namespaces that have no Datacenter
-	@$(CLUSTER); exec bin/stargate run --leader-elect=false --dc-url $(DC_URL) $(RUN_FLAGS)
+	@$(CLUSTER); exec bin/stargate run --dc-url $(DC_URL) $(RUN_FLAGS)
 
 create-samples: ## Apply the samples but for the Operations
 	@$(CLUSTER); hack/samples.sh apply
