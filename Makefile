@@ -18,6 +18,7 @@ PACKAGES = $$(go list ./... | grep -Ev '/test/(e2e|fault|sim|bench|mutants|demo|
 SUMMARY := go run ./hack/testsummary
 
 SCHEDULES ?= 10000
+SEED ?= 0
 DURATION ?= 30s
 PORT_WEST ?= 8080
 PORT_EAST ?= 8081
@@ -91,8 +92,8 @@ race: ## The tests of what runs concurrently, under the race detector
 test-controlplane: ## The control plane's own tests (its own module)
 	@CGO_ENABLED=0 $(SUMMARY) -C controlplane -- -trimpath -p 2 -timeout 15m ./...
 
-sim: ## Simulation: SCHEDULES seeded histories (10000); SEED=n replays one
-	@SCHEDULES=$(SCHEDULES) $(SUMMARY) -- -count=1 -timeout 30m ./test/sim/...
+sim: ## Simulation: SCHEDULES seeded histories (10000) from SEED on; SCHEDULES=1 SEED=n replays one
+	@$(SUMMARY) -- -count=1 -timeout 30m ./test/sim -args -sim.schedules=$(SCHEDULES) -sim.seed=$(SEED)
 
 e2e: build ## Through the front door: real processes, API server and kubectl; the demo and the docs too
 	@$(SUMMARY) -- -count=1 -p 1 -timeout 30m ./test/e2e/... ./test/demo/... ./test/docs/...
@@ -101,10 +102,11 @@ fault: build ## Kill, cut off and lie to the real controller at every write and 
 	@$(SUMMARY) -- -count=1 -p 1 -timeout 60m ./test/fault/...
 
 mutants: ## Plant bugs and see that the tests catch them
+	@[[ -d test/mutants ]] || { echo 'there are no mutants yet' >&2; exit 1; }
 	@$(SUMMARY) -- -count=1 -timeout 120m ./test/mutants/...
 
-bench: build ## Measure; prints the table and writes bench.json
-	@go test -count=1 -timeout 60m -v ./test/bench/...
+bench: bin/controlplane ## Measure; prints the table and writes bench.json
+	go test -tags bench -count=1 -timeout 60m -v ./test/bench -args -json "$(CURDIR)/bench.json" $(BENCH_FLAGS)
 
 vuln: ## Known vulnerabilities in what we link (asks vuln.go.dev)
 	"$$(hack/tool.sh govulncheck)" ./...
