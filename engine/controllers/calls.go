@@ -94,6 +94,21 @@ func (c *calls) folded(uid types.UID, reply *operation.Reply) {
 	}
 }
 
+// distrust drops what was known of an Operation's calls while another process may have worked on
+// it: what was not sent from here may have been sent from there.
+func (c *calls) distrust(uid types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.records[uid]
+	switch {
+	case r == nil:
+	case r.calling:
+		r.landed, r.reply = true, nil
+	default:
+		delete(c.records, uid)
+	}
+}
+
 // forget drops everything of an Operation that has ended.
 func (c *calls) forget(uid types.UID) {
 	c.mu.Lock()

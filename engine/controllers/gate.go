@@ -93,43 +93,66 @@ func failedBefore(op *v1alpha1.Operation) bool {
 	return false
 }
 
-// rebuild counts what is under way, from the API server itself, before anything is admitted.
+// rebuild counts what is under way, from the API server itself, before anything is admitted; and a
+// namespace anew each time that it comes into the scope.
 type rebuild struct {
-	mu     sync.Mutex
-	done   bool
 	live   client.Reader
 	ledger *ledger.Ledger
 	scope  Scope
+
+	mu   sync.Mutex
+	done bool
+	// counted is the latest entry of each namespace that was counted.
+	counted map[string]int64
 }
 
-// once counts, unless that was done already. An error leaves it to the next call.
-func (r *rebuild) once(ctx context.Context) error {
+// once counts, unless that was done already, and tells who lost a place in a line with it. An error
+// leaves it to the next call. again says that the namespace was out of the scope meanwhile.
+func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key, again bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.done {
-		return nil
-	}
-	var active []ledger.Ask
-	for _, namespace := range r.scope.listNamespaces() {
-		options := &client.ListOptions{Namespace: namespace, Limit: 500}
-		for {
-			var page v1alpha1.OperationList
-			if err := r.live.List(ctx, &page, options); err != nil {
-				return fmt.Errorf("counting what is under way: %w", err)
+	if !r.done {
+		var active []ledger.Ask
+		for _, each := range r.scope.listNamespaces() {
+			if r.scope.Selector != nil {
+				break // each namespace is counted as it comes into the scope
 			}
-			for i := range page.Items {
-				op := &page.Items[i]
-				if underway(op) {
-					active = append(active, ask(op, op.Status.DecidedOn.Datacenter, 0))
-				}
+			if active, err = r.list(ctx, each, active); err != nil {
+				return nil, false, err
 			}
-			if page.Continue == "" {
-				break
-			}
-			options.Continue = page.Continue
 		}
+		r.ledger.Rebuild(active)
+		r.done, r.counted = true, map[string]int64{}
 	}
-	r.ledger.Rebuild(active)
-	r.done = true
-	return nil
+	entry := r.scope.entry(namespace)
+	if r.counted[namespace] == entry {
+		return nil, false, nil
+	}
+	active, err := r.list(ctx, namespace, nil)
+	if err != nil {
+		return nil, false, err
+	}
+	r.counted[namespace] = entry
+	return r.ledger.Recount(namespace, active), true, nil
+}
+
+// list adds what is under way in a namespace, or, where that is empty, anywhere.
+func (r *rebuild) list(ctx context.Context, namespace string, active []ledger.Ask) ([]ledger.Ask, error) {
+	options := &client.ListOptions{Namespace: namespace, Limit: 500}
+	for {
+		var page v1alpha1.OperationList
+		if err := r.live.List(ctx, &page, options); err != nil {
+			return nil, fmt.Errorf("counting what is under way: %w", err)
+		}
+		for i := range page.Items {
+			op := &page.Items[i]
+			if underway(op) {
+				active = append(active, ask(op, op.Status.DecidedOn.Datacenter, 0))
+			}
+		}
+		if page.Continue == "" {
+			return active, nil
+		}
+		options.Continue = page.Continue
+	}
 }

@@ -69,7 +69,7 @@ func (r *Operations) Reconcile(ctx context.Context, request reconcile.Request) (
 	if !r.scope.Has(request.Namespace) {
 		return reconcile.Result{}, nil
 	}
-	if err := r.rebuild.once(ctx); err != nil {
+	if err := r.count(ctx, request.Namespace); err != nil {
 		return reconcile.Result{}, err
 	}
 	p, err := r.gather(ctx, request.NamespacedName)
@@ -92,6 +92,29 @@ func (r *Operations) Reconcile(ctx context.Context, request reconcile.Request) (
 		p.Now = r.clock.Now()
 	}
 	return reconcile.Result{}, fmt.Errorf("operation %s: no end after %d effects, the last in stage %s", p.key, maxEffects, operation.StageOf(&p.Operation.Status))
+}
+
+// count makes sure that what is under way is counted. Where a namespace was out of the scope, what
+// this process remembers of it is from before that, and somebody else may have worked there since.
+func (r *Operations) count(ctx context.Context, namespace string) error {
+	lost, again, err := r.rebuild.once(ctx, namespace)
+	if err != nil || !again {
+		return err
+	}
+	for key, uid := range r.names() {
+		if key.Namespace == namespace {
+			r.calls.distrust(uid)
+			r.operations.forget(uid)
+			r.mu.Lock()
+			delete(r.known, key)
+			r.mu.Unlock()
+		}
+	}
+	for _, key := range lost {
+		_, name, _ := splitKey(key)
+		r.wake(types.NamespacedName{Namespace: namespace, Name: name})
+	}
+	return nil
 }
 
 // rest waits, and gives back what an Operation that has ended or waits for something else had.

@@ -20,15 +20,16 @@ type Scope struct {
 	selected *selection
 }
 
-// selection holds the namespaces that the selector matches now.
+// selection holds the namespaces that the selector matches now, each with the number of its entry.
 type selection struct {
-	mu    sync.RWMutex
-	names map[string]bool
+	mu      sync.RWMutex
+	names   map[string]int64
+	entries int64
 }
 
 // NewScope gives the scope of a set of names and a selector.
 func NewScope(names []string, selector labels.Selector) Scope {
-	return Scope{Names: names, Selector: selector, selected: &selection{names: map[string]bool{}}}
+	return Scope{Names: names, Selector: selector, selected: &selection{names: map[string]int64{}}}
 }
 
 // Has tells whether a namespace is looked after.
@@ -41,6 +42,17 @@ func (s Scope) Has(namespace string) bool {
 	}
 	s.selected.mu.RLock()
 	defer s.selected.mu.RUnlock()
+	return s.selected.names[namespace] > 0
+}
+
+// entry tells apart the times that a namespace came into the scope: in between, somebody else may
+// have worked there. It is zero where there is no selector, and nothing comes or goes.
+func (s Scope) entry(namespace string) int64 {
+	if s.Selector == nil {
+		return 0
+	}
+	s.selected.mu.RLock()
+	defer s.selected.mu.RUnlock()
 	return s.selected.names[namespace]
 }
 
@@ -49,10 +61,13 @@ func (s Scope) note(namespace client.Object) bool {
 	matches := s.Selector.Matches(labels.Set(namespace.GetLabels()))
 	s.selected.mu.Lock()
 	defer s.selected.mu.Unlock()
-	if matches {
-		s.selected.names[namespace.GetName()] = true
-	} else {
-		delete(s.selected.names, namespace.GetName())
+	name := namespace.GetName()
+	switch {
+	case !matches:
+		delete(s.selected.names, name)
+	case s.selected.names[name] == 0:
+		s.selected.entries++
+		s.selected.names[name] = s.selected.entries
 	}
 	return matches
 }

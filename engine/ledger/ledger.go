@@ -13,7 +13,9 @@ package ledger
 
 import (
 	"container/heap"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -86,6 +88,30 @@ func (l *Ledger) Rebuild(active []Ask) {
 		l.reserve(&entry{Ask: ask})
 	}
 	l.rebuilt = true
+}
+
+// Recount counts anew what runs in a namespace, and tells who lost a place in a line with that, and
+// is to ask again.
+func (l *Ledger) Recount(namespace string, active []Ask) (lost []Key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	within := func(key Key) bool { return strings.HasPrefix(string(key), namespace+"/") }
+	for uid, e := range l.entries {
+		if !within(e.Key) {
+			continue
+		}
+		if !e.reserved {
+			lost = append(lost, e.Key)
+		}
+		delete(l.entries, uid)
+	}
+	for _, rooms := range []map[Key]*room{l.servers, l.sites} {
+		maps.DeleteFunc(rooms, func(key Key, _ *room) bool { return within(key) })
+	}
+	for _, ask := range active {
+		l.reserve(&entry{Ask: ask})
+	}
+	return lost
 }
 
 // Occupy records an Operation that was seen to run already, whatever the limits say.

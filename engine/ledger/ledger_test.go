@@ -138,3 +138,27 @@ func TestMovedServer(t *testing.T) {
 		t.Errorf("%+v: the server is free, and the site it was moved to has room", verdict)
 	}
 }
+
+// TestRecount: a namespace was somebody else's for a while. What ended there meanwhile has no place
+// any more, what began there has one, and who waited asks again.
+func TestRecount(t *testing.T) {
+	l := ledger.New()
+	ended := ledger.Ask{UID: "ended", Key: "ns/ended", Server: "ns/s", Site: "ns/site"}
+	beside := ledger.Ask{UID: "beside", Key: "ns2/beside", Server: "ns2/s", Site: "ns2/site"}
+	l.Rebuild([]ledger.Ask{ended, beside})
+	waits := ledger.Ask{UID: "waits", Key: "ns/waits", Server: "ns/s", Site: "ns/site", Limit: 1}
+	l.Request(waits)
+	begun := ledger.Ask{UID: "begun", Key: "ns/begun", Server: "ns/t", Site: "ns/site"}
+	if lost := l.Recount("ns", []ledger.Ask{begun}); !slices.Equal(lost, []ledger.Key{"ns/waits"}) {
+		t.Errorf("lost %v", lost)
+	}
+	if verdict := l.Request(waits); verdict.Admitted || verdict.BusyWith != "" || verdict.Active != 1 {
+		t.Errorf("%+v: the server is free, and the site is full with what began", verdict)
+	}
+	if woken := l.Release("begun"); !slices.Equal(woken, []ledger.Key{"ns/waits"}) {
+		t.Errorf("woke %v", woken)
+	}
+	if active, _ := l.Load("ns2/site"); active != 1 {
+		t.Errorf("%d active in the namespace beside", active)
+	}
+}

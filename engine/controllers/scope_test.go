@@ -1,0 +1,73 @@
+package controllers
+
+import (
+	"context"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/ledger"
+	"stargate.io/stargate/engine/operation"
+)
+
+// operationsOf is an API server's Operations.
+type operationsOf struct {
+	client.Reader
+	items []v1alpha1.Operation
+}
+
+// List implements client.Reader.
+func (o *operationsOf) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	list.(*v1alpha1.OperationList).Items = o.items //nolint:forcetypeassert // nothing else is asked for
+	return nil
+}
+
+// TestNamespaceComesBack: a namespace leaves the scope while an Operation runs, which somebody else
+// sees out and deletes. When the namespace comes back, its server and its place are free, and what
+// this process knew of calls does not count any more.
+func TestNamespaceComesBack(t *testing.T) {
+	ctx := context.Background()
+	scope := NewScope(nil, labels.SelectorFromSet(labels.Set{"stargate": "a"}))
+	namespace := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "dc", Labels: map[string]string{"stargate": "a"}}}
+	gone := namespace.DeepCopy()
+	gone.Labels = nil
+	running := v1alpha1.Operation{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "dc", Name: "running", UID: "u1"},
+		Spec:       v1alpha1.OperationSpec{ServerRef: v1alpha1.ServerReference{Name: "s"}},
+		Status: v1alpha1.OperationStatus{Phase: v1alpha1.OperationRunning, DecidedOn: &v1alpha1.DecidedOn{Datacenter: "site"},
+			Attempts: []v1alpha1.Attempt{{Number: 1, RequestID: "u1-1", By: "me"}}},
+	}
+	live, places := &operationsOf{items: []v1alpha1.Operation{running}}, ledger.New()
+	r := &Operations{calls: newCalls(clock.RealClock{}, nil), operations: newNewest[*v1alpha1.Operation](), known: map[types.NamespacedName]seen{},
+		rebuild: &rebuild{live: live, ledger: places, scope: scope}, scope: scope}
+	next := ledger.Ask{UID: "u2", Key: "dc/next", Server: "dc/s", Site: "dc/site", Limit: 1}
+
+	scope.note(namespace)
+	if err := r.count(ctx, "dc"); err != nil {
+		t.Fatal(err)
+	}
+	if verdict := places.Request(next); verdict.BusyWith != "dc/running" {
+		t.Errorf("%+v while an Operation runs on the server", verdict)
+	}
+	r.remember(types.NamespacedName{Namespace: "dc", Name: "running"}, "u1")
+	r.calls.intend("u1", "u1-1")
+
+	scope.note(gone)
+	live.items = nil
+	scope.note(namespace)
+	if err := r.count(ctx, "dc"); err != nil {
+		t.Fatal(err)
+	}
+	if verdict := places.Request(next); !verdict.Admitted {
+		t.Errorf("%+v: what ran there has ended meanwhile", verdict)
+	}
+	snapshot := operation.Snapshot{Operation: &running}
+	if r.calls.tell("u1", "me", &snapshot); snapshot.NotLanded {
+		t.Error("an intent counts as never sent, though somebody else may have sent it")
+	}
+}
