@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -48,6 +49,8 @@ type site struct {
 	secrets    string
 	driver     drivers.Driver
 	problem    *v1alpha1.Hold
+	// leaving: the Datacenter is being deleted.
+	leaving atomic.Bool
 }
 
 func newSites(cache, live client.Reader, clock clock.Clock, fallback drivers.Driver, every time.Duration) *sites {
@@ -146,6 +149,12 @@ func (s *sites) site(ctx context.Context, dc *v1alpha1.Datacenter) *site {
 
 	built.mu.Lock()
 	defer built.mu.Unlock()
+	if dc.DeletionTimestamp != nil && built.driver != nil {
+		// Its Secrets may be gone for good, as where the whole namespace goes: what is under way is
+		// ended or seen out with what is known of them.
+		built.leaving.Store(true)
+		return &site{driver: built.driver}
+	}
 	now := s.clock.Now()
 	if built.generation == dc.Generation && now.Sub(built.checked) < s.every {
 		return &site{driver: built.driver, problem: built.problem}
@@ -157,7 +166,7 @@ func (s *sites) site(ctx context.Context, dc *v1alpha1.Datacenter) *site {
 
 // refresh builds a driver unless neither the Datacenter nor its Secrets changed.
 func (s *sites) refresh(ctx context.Context, dc *v1alpha1.Datacenter, built *site) {
-	config, secrets, problem := s.config(ctx, dc)
+	config, secrets, problem := s.config(ctx, dc, &built.leaving)
 	if problem != nil {
 		built.problem = problem
 		return
@@ -180,7 +189,7 @@ func (s *sites) refresh(ctx context.Context, dc *v1alpha1.Datacenter, built *sit
 }
 
 // config reads what a driver needs. secrets names the versions of the Secrets it was read from.
-func (s *sites) config(ctx context.Context, dc *v1alpha1.Datacenter) (dcapi.Config, string, *v1alpha1.Hold) {
+func (s *sites) config(ctx context.Context, dc *v1alpha1.Datacenter, leaving *atomic.Bool) (dcapi.Config, string, *v1alpha1.Hold) {
 	spec := &dc.Spec
 	if spec.Driver != v1alpha1.DriverDCAPI && spec.Driver != v1alpha1.DriverSimulator {
 		return dcapi.Config{}, "", &v1alpha1.Hold{Source: "Datacenter/" + dc.Name, Reason: v1alpha1.ReasonNoDriver,
@@ -195,7 +204,7 @@ func (s *sites) config(ctx context.Context, dc *v1alpha1.Datacenter) (dcapi.Conf
 	}
 	secrets := ""
 	if spec.CredentialsRef != nil {
-		config.Token = s.token(dc.Namespace, spec.CredentialsRef.Name, "Datacenter/"+dc.Name)
+		config.Token = s.token(dc.Namespace, spec.CredentialsRef.Name, leaving)
 		if _, err := config.Token(ctx); err != nil {
 			return config, "", secretHold(dc, "spec.credentialsRef", spec.CredentialsRef.Name, err)
 		}
@@ -249,8 +258,9 @@ func (s *sites) secret(ctx context.Context, namespace, name string, keys ...stri
 	return values, name + "@" + secret.ResourceVersion, nil
 }
 
-// token gives a function that reads a bearer token, and reads it again once it is stale.
-func (s *sites) token(namespace, name, _ string) func(context.Context) (string, error) {
+// token gives a function that reads a bearer token, and reads it again once it is stale. Where the
+// Datacenter is leaving, one that cannot be read any more is the last that was.
+func (s *sites) token(namespace, name string, leaving *atomic.Bool) func(context.Context) (string, error) {
 	var mu sync.Mutex
 	var value string
 	var read time.Time
@@ -261,6 +271,9 @@ func (s *sites) token(namespace, name, _ string) func(context.Context) (string, 
 			return value, nil
 		}
 		data, _, err := s.secret(ctx, namespace, name, "token")
+		if err != nil && value != "" && leaving.Load() {
+			return value, nil
+		}
 		if err != nil {
 			return "", err
 		}
