@@ -113,6 +113,10 @@ func TestDeletedUnderIt(t *testing.T) {
 		{"the Datacenter", whileInDoubt, theDatacenter, endsAs(v1alpha1.OperationCancelled, v1alpha1.ReasonDatacenterDeleted), false, 0},
 		{"the Datacenter", whileRunning, theDatacenter, stays, false, 1},
 		{"the Secret", whileHeld, theSecret, func(r *Room, op *v1alpha1.Operation) {
+			// An edit has the Datacenter looked at now.
+			dc := r.DC()
+			r.Edit(dc, func() { dc.Spec.Reason = "looked at" })
+			r.UntilCondition(dc, &dc.Status.Conditions, v1alpha1.ConditionReady, v1alpha1.ReasonSecretNotFound)
 			pauseServer.undo(r)
 			r.UntilHeld(op, v1alpha1.ReasonSecretNotFound, "spec.credentialsRef", "credentials")
 		}, true, 1},

@@ -144,14 +144,17 @@ func (w *World) UntilGone(object client.Object) {
 	w.Helper()
 	w.Eventually(fmt.Sprintf("%T %s to be gone", object, object.GetName()), func() bool {
 		return apierrors.IsNotFound(w.Client.Get(context.Background(), client.ObjectKeyFromObject(object), object))
-	})
+	}, object)
 }
 
-// Eventually waits until something is so.
-func (w *World) Eventually(what string, is func() bool) {
+// Eventually waits until something is so. Where it never is, the objects are shown as they were last.
+func (w *World) Eventually(what string, is func() bool, objects ...client.Object) {
 	w.Helper()
 	for deadline := time.Now().Add(patience); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
+			for _, object := range objects {
+				w.Logf("%+v", object)
+			}
 			w.Fatalf("waited in vain for %s", what)
 		}
 	}
