@@ -26,7 +26,7 @@ func (r *Operations) gather(ctx context.Context, key types.NamespacedName) (*pas
 	}
 	r.remember(key, op.UID)
 	op = r.operations.of(op)
-	p := &pass{key: key, Snapshot: operation.Snapshot{Now: r.clock.Now(), Process: r.process, Recheck: r.sites.every, Operation: op}}
+	p := &pass{key: key, Snapshot: operation.Snapshot{Now: r.clock.Now(), Process: r.process, Recheck: r.sites.every, Operation: op, Stopping: r.stopping.Load()}}
 	if err := r.gatherServer(ctx, p); err != nil {
 		return nil, err
 	}
@@ -49,19 +49,17 @@ func (r *Operations) gather(ctx context.Context, key types.NamespacedName) (*pas
 func (r *Operations) gatherServer(ctx context.Context, p *pass) error {
 	server := &v1alpha1.Server{}
 	err := r.client.Get(ctx, types.NamespacedName{Namespace: p.key.Namespace, Name: p.Operation.Spec.ServerRef.Name}, server)
-	if apierrors.IsNotFound(err) {
-		p.SeenServer = r.firstSeen(p.key, nil)
-		return nil
-	}
-	if err != nil {
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("reading Server %s: %w", p.Operation.Spec.ServerRef.Name, err)
 	}
-	p.Server = r.servers.of(server)
+	if err == nil {
+		p.Server = r.servers.of(server)
+	}
 	p.SeenServer = r.firstSeen(p.key, p.Server)
 	if p.Operation.Status.Phase.Terminal() {
 		return nil
 	}
-	if err := r.seeClaim(ctx, p); err != nil {
+	if err := r.seeClaim(ctx, p); err != nil || p.Server == nil {
 		return err
 	}
 	p.Conflicts, err = conflicts(ctx, r.client, p.Server)
@@ -72,15 +70,19 @@ func (r *Operations) gatherServer(ctx context.Context, p *pass) error {
 // intent presupposes. Where the cache of Servers is behind that of Operations, the outcome would else
 // be written on the Operation alone, and the Server would never learn of it.
 func (r *Operations) seeClaim(ctx context.Context, p *pass) error {
-	if active := p.Server.Status.ActiveOperation; !underway(p.Operation) || (active != nil && active.UID == string(p.Operation.UID)) {
+	if !underway(p.Operation) || claims(p.Operation, p.Server) {
 		return nil
 	}
 	live := &v1alpha1.Server{}
-	if err := r.live.Get(ctx, client.ObjectKeyFromObject(p.Server), live); err != nil {
-		return client.IgnoreNotFound(err)
+	err := r.live.Get(ctx, types.NamespacedName{Namespace: p.key.Namespace, Name: p.Operation.Spec.ServerRef.Name}, live)
+	if err == nil {
+		p.Server = live
 	}
-	p.Server = live
-	return nil
+	return client.IgnoreNotFound(err)
+}
+
+func claims(op *v1alpha1.Operation, server *v1alpha1.Server) bool {
+	return server != nil && server.Status.ActiveOperation != nil && server.Status.ActiveOperation.UID == string(op.UID)
 }
 
 func (r *Operations) gatherSite(ctx context.Context, p *pass) error {
