@@ -42,13 +42,18 @@ type callRecord struct {
 	// have reached the site.
 	intent string
 	landed bool
+	// forgotten: the Operation ended or went while it was calling; nobody waits for the reply.
+	forgotten bool
 	// lost is the error of the latest Start where the site may or may not have got it.
 	lost error
 }
 
+// queued is a call that waits for a worker; drop undoes what was noted of it.
+type queued struct{ work, drop func() }
+
 // siteLine is a site's queue and how many workers empty it.
 type siteLine struct {
-	queue   []func()
+	queue   []queued
 	workers int
 }
 
@@ -113,7 +118,12 @@ func (c *calls) distrust(uid types.UID) {
 func (c *calls) forget(uid types.UID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r := c.records[uid]; r != nil && !r.calling {
+	r := c.records[uid]
+	switch {
+	case r == nil:
+	case r.calling:
+		r.forgotten = true
+	default:
 		delete(c.records, uid)
 	}
 }
@@ -131,12 +141,19 @@ func (c *calls) start(ctx context.Context, key types.NamespacedName, uid types.U
 	if call.Kind == operation.CallStart {
 		r.landed = true
 	}
-	c.enqueue(site, func() {
+	drop := func() {
+		r.calling = false
+		r.landed = r.landed && !untainted
+	}
+	c.enqueue(site, queued{drop: drop, work: func() {
 		reply := perform(ctx, driver, call)
 		c.mu.Lock()
 		r.calling, r.reply, r.lastCall = false, reply, c.clock.Now()
 		if call.Kind == operation.CallStart && drivers.KindOf(reply.Err) == drivers.Unknown {
 			r.lost = reply.Err
+		}
+		if r.forgotten {
+			delete(c.records, uid)
 		}
 		if untainted && reply.Err != nil && drivers.KindOf(reply.Err) == drivers.Transient {
 			r.landed = false
@@ -144,17 +161,17 @@ func (c *calls) start(ctx context.Context, key types.NamespacedName, uid types.U
 		c.mu.Unlock()
 		observeCall(site, call.Kind, reply.Err)
 		c.wake(key)
-	})
+	}})
 }
 
 // enqueue hands work to a site's workers; called with the lock held.
-func (c *calls) enqueue(site string, work func()) {
+func (c *calls) enqueue(site string, call queued) {
 	line := c.lines[site]
 	if line == nil {
 		line = &siteLine{}
 		c.lines[site] = line
 	}
-	line.queue = append(line.queue, work)
+	line.queue = append(line.queue, call)
 	if line.workers < workersPerSite {
 		line.workers++
 		c.running.Go(func() { c.empty(line) })
@@ -170,8 +187,8 @@ func (c *calls) empty(line *siteLine) {
 			c.mu.Unlock()
 			return
 		}
-		work := line.queue[0]
-		line.queue[0] = nil
+		work := line.queue[0].work
+		line.queue[0] = queued{}
 		line.queue = line.queue[1:]
 		c.mu.Unlock()
 		work()
@@ -184,6 +201,9 @@ func (c *calls) stop() <-chan struct{} {
 	c.mu.Lock()
 	c.stopped = true
 	for _, line := range c.lines {
+		for _, call := range line.queue {
+			call.drop()
+		}
 		line.queue = nil
 	}
 	c.mu.Unlock()
@@ -202,6 +222,19 @@ func (c *calls) unfolded() []types.UID {
 	var uids []types.UID
 	for uid, r := range c.records {
 		if r.reply != nil && r.reply.Kind == operation.CallStart && r.reply.Err == nil {
+			uids = append(uids, uid)
+		}
+	}
+	return uids
+}
+
+// unsent lists the Operations whose intent this process wrote, and has certainly not sent.
+func (c *calls) unsent() []types.UID {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var uids []types.UID
+	for uid, r := range c.records {
+		if r.intent != "" && !r.landed && !r.calling {
 			uids = append(uids, uid)
 		}
 	}
