@@ -5,6 +5,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -111,13 +112,11 @@ func Run(ctx context.Context, options Options) error {
 	defer stop()
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	workers := options.Workers
-	if workers == 0 {
-		workers = 16
-	}
 	err = controllers.Setup(mgr, controllers.Options{
 		Process: process, Scope: scope, Fallback: fallback,
-		Workers: workers, SecretsEvery: options.SecretsEvery, Recorder: recorder, Background: background,
+		Workers: cmp.Or(options.Workers, 16), SecretsEvery: options.SecretsEvery, Recorder: recorder, Background: background,
+		// Who is told to stop keeps the lease until everything has ended; who lost it was not told.
+		Leading: func() bool { return options.LeaderElect && ctx.Err() != nil },
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -13,8 +14,9 @@ import (
 const drainTime = 10 * time.Second
 
 // drain waits for the stop, lets the requests that are under way end, and writes their jobs down:
-// at a site that knows no request ids a lost reply would park the Operation. It runs while the lease
-// is still held.
+// at a site that knows no request ids a lost reply would park the Operation. For the same reason the
+// intents that were not sent are taken back, where the lease is still held: without it another
+// process may have sent them.
 func (r *Operations) drain(ctx context.Context) error {
 	<-ctx.Done()
 	limited, cancel := context.WithTimeout(r.background, drainTime)
@@ -23,12 +25,13 @@ func (r *Operations) drain(ctx context.Context) error {
 	case <-r.calls.stop():
 	case <-limited.Done():
 	}
-	unfolded := map[string]bool{}
-	for _, uid := range r.calls.unfolded() {
-		unfolded[string(uid)] = true
+	r.stopping.Store(r.leading())
+	open := r.calls.unfolded()
+	if r.stopping.Load() {
+		open = append(open, r.calls.unsent()...)
 	}
 	for key, uid := range r.names() {
-		if !unfolded[string(uid)] {
+		if !slices.Contains(open, uid) {
 			continue
 		}
 		if _, err := r.Reconcile(limited, reconcile.Request{NamespacedName: key}); err != nil {

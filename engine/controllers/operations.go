@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,6 +39,10 @@ type Operations struct {
 	process  string
 	// background outlives a Reconcile: calls to sites are made under it.
 	background context.Context
+
+	// leading tells whether this process still leads; stopping is set once it ends while it does.
+	leading  func() bool
+	stopping atomic.Bool
 
 	operations *newest[*v1alpha1.Operation]
 	servers    *newest[*v1alpha1.Server]
@@ -76,6 +81,7 @@ func (r *Operations) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err != nil || p == nil {
 		return reconcile.Result{}, err
 	}
+	p.Stopping = r.stopping.Load()
 	for range maxEffects {
 		effect := operation.Decide(p.Snapshot)
 		if wait, ok := effect.(operation.Wait); ok {

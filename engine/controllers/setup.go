@@ -46,6 +46,8 @@ type Options struct {
 	// Background is the context of indexing and of calls to sites. It outlives the manager's, so
 	// that a stop does not cut off a request whose reply would then be lost.
 	Background context.Context
+	// Leading tells whether no other process can be at work, though this one stops; nil for never.
+	Leading func() bool
 }
 
 // Setup wires the reconcilers into a manager.
@@ -64,9 +66,12 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	ops := &Operations{
 		client: mgr.GetClient(), live: live, clock: clk, sites: reachable, recorder: options.Recorder,
 		rebuild: &rebuild{live: live, ledger: places, scope: options.Scope},
-		scope:   options.Scope, process: options.Process, background: options.Background,
+		scope:   options.Scope, process: options.Process, background: options.Background, leading: options.Leading,
 		operations: newNewest[*v1alpha1.Operation](), servers: servers,
 		known: map[types.NamespacedName]seen{},
+	}
+	if ops.leading == nil {
+		ops.leading = func() bool { return false }
 	}
 	ops.gate = &ledgerGate{ledger: places, wake: ops.wake}
 	ops.calls = newCalls(clk, ops.wake)

@@ -62,5 +62,8 @@ func Decide(s Snapshot) Effect {
 	if s.Calling && stage != StageFinished {
 		return Wait{}
 	}
+	if s.Stopping && stage == StageWaiting {
+		return Wait{}
+	}
 	return stages[stage](&s)
 }

@@ -25,6 +25,9 @@ func decideDispatching(s *Snapshot) Effect {
 	if reason := overtaken(s); reason != "" && s.NotLanded {
 		return withdraw(s, reason)
 	}
+	if s.Stopping && s.NotLanded {
+		return withdrawUnsent(s)
+	}
 	if due := nextStart(s, attempt); due.After(s.Now) {
 		return Wait{Until: due}
 	}
@@ -178,6 +181,17 @@ func withdrawHeld(s *Snapshot, hold *v1alpha1.Hold) Effect {
 	setHolds(s, status, []v1alpha1.Hold{*hold})
 	summarise(s, status)
 	return WriteStatus{Status: *status, Event: &Event{Reason: hold.Reason, Message: hold.Message}}
+}
+
+// withdrawUnsent takes an intent back while the process that wrote it ends: only that process knows
+// that nothing was sent, and a site of the first version could not tell the next one.
+func withdrawUnsent(s *Snapshot) Effect {
+	status := s.Operation.Status.DeepCopy()
+	endAttempt(s, status, v1alpha1.AttemptWithdrawn, "the controller stopped before it was sent")
+	status.Message = status.LastAttempt().Error
+	clearHolds(s, status)
+	summarise(s, status)
+	return WriteStatus{Status: *status}
 }
 
 // heldInPlace says what an open attempt waits for, once, and waits for its next try.

@@ -47,6 +47,8 @@ type Snapshot struct {
 	// NotLanded: this process wrote the open attempt's intent, and none of its calls for it can have
 	// reached the site.
 	NotLanded bool
+	// Stopping: the process ends, and sends nothing any more.
+	Stopping bool
 }
 
 // Profile is a ProvisioningProfile whose documents are read and rendered for the server.

@@ -12,7 +12,7 @@ import (
 )
 
 // decide [in=DURATION] [steps=N]: one pass of the controller, a line for each effect; in, once that
-// time has gone by; steps, and it dies after the N-th.
+// time has gone by; steps, and it dies after the N-th; stopping, while the process ends.
 func verbDecide(b *bench, d *datadriven.TestData) string {
 	var out strings.Builder
 	if b.gone {
@@ -21,6 +21,7 @@ func verbDecide(b *bench, d *datadriven.TestData) string {
 	steps := number(d, "steps")
 	b.now = b.now.Add(duration(word(d, "in", "0s")))
 	s := b.snapshot()
+	s.Stopping = d.HasArg("stopping")
 	for n := 1; n <= maxEffects; n++ {
 		effect := operation.Decide(s)
 		fmt.Fprintln(&out, describe(b, effect))
