@@ -100,12 +100,12 @@ func (r *Operations) confirm(ctx context.Context, p *pass) error {
 	if p.Site.Name != "" {
 		var dc v1alpha1.Datacenter
 		err := r.live.Get(ctx, types.NamespacedName{Namespace: p.key.Namespace, Name: p.Site.Name}, &dc)
-		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("reading Datacenter %s: %w", p.Site.Name, err)
-		}
-		if err != nil {
+		if apierrors.IsNotFound(err) {
 			_, p.Confirmed.Hold = pick(nil, p.key.Namespace, p.Site.Name)
 			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading Datacenter %s: %w", p.Site.Name, err)
 		}
 		p.Confirmed.Hold = operation.SiteHold(siteOf(&dc))
 	}

@@ -47,6 +47,9 @@ type probe struct {
 	err          error
 }
 
+// fine tells whether the site could be asked, and answered.
+func (p probe) fine() bool { return p.problem == nil && p.err == nil }
+
 // Reconcile asks one site for its health and writes down what changed.
 func (r *Datacenters) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	dc := &v1alpha1.Datacenter{}
@@ -74,7 +77,7 @@ func (r *Datacenters) Reconcile(ctx context.Context, request reconcile.Request) 
 			return r.setBack(dc, err)
 		}
 	}
-	if found.problem != nil || found.err != nil {
+	if !found.fine() {
 		return reconcile.Result{RequeueAfter: min(probeAgain, r.sites.every)}, nil
 	}
 	return reconcile.Result{RequeueAfter: probeEvery}, nil

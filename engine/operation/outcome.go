@@ -41,6 +41,7 @@ func claim(s *Snapshot) v1alpha1.ServerStatus {
 		status.State = v1alpha1.ServerProvisioning
 	case v1alpha1.ActionReboot:
 		status.State = v1alpha1.ServerRebooting
+	case v1alpha1.ActionPowerOn, v1alpha1.ActionPowerOff, v1alpha1.ActionInspect:
 	}
 	SummariseServer(&status, s.Server.Generation, s.Conflicts, metav1.NewTime(s.Now))
 	return status
@@ -89,7 +90,7 @@ func settle(s *Snapshot, phase v1alpha1.OperationPhase, reason, message string, 
 		(outcome == serverInterrupted && s.Operation.Spec.Operation != v1alpha1.ActionRepave)
 	switch {
 	case outcome == serverDone:
-		done(s, &status, previous, reason)
+		done(s, &status, previous)
 	case outcome == serverUntouched, harmless && outcome != serverQuarantinedJobMayRun:
 		status.State = previous
 	default:
@@ -108,11 +109,9 @@ func settle(s *Snapshot, phase v1alpha1.OperationPhase, reason, message string, 
 func worn(status *v1alpha1.OperationStatus) bool {
 	for i := range status.Attempts {
 		a := &status.Attempts[i]
-		switch a.Outcome {
-		case v1alpha1.AttemptFailed, v1alpha1.AttemptTimedOut, v1alpha1.AttemptAbandoned:
-			if !a.Untouched {
-				return true
-			}
+		unmade := a.Outcome == v1alpha1.AttemptFailed || a.Outcome == v1alpha1.AttemptTimedOut || a.Outcome == v1alpha1.AttemptAbandoned
+		if unmade && !a.Untouched {
+			return true
 		}
 	}
 	return false
@@ -124,7 +123,7 @@ func forsaken(status *v1alpha1.OperationStatus) bool {
 }
 
 // done is what a success makes of the Server.
-func done(s *Snapshot, status *v1alpha1.ServerStatus, previous v1alpha1.ServerState, reason string) {
+func done(s *Snapshot, status *v1alpha1.ServerStatus, previous v1alpha1.ServerState) {
 	status.State = previous
 	switch s.Operation.Spec.Operation {
 	case v1alpha1.ActionRepave:
@@ -145,6 +144,7 @@ func done(s *Snapshot, status *v1alpha1.ServerStatus, previous v1alpha1.ServerSt
 				status.State = v1alpha1.ServerReady
 			}
 		}
+	case v1alpha1.ActionInspect:
 	}
 }
 

@@ -61,36 +61,53 @@ func SummariseServer(status *v1alpha1.ServerStatus, generation int64, conflicts 
 // that has the claim, and there is none of that UID.
 func DecideServer(server *v1alpha1.Server, adopted *Profile, conflicts []string, ownerGone bool, now metav1.Time) *v1alpha1.ServerStatus {
 	status := server.Status.DeepCopy()
-	changed := false
-	if q := status.Quarantine; q != nil && server.Annotations[v1alpha1.AnnotationRelease] == q.UID {
-		status.Quarantine = nil
-		status.State = v1alpha1.ServerUntouched
-		if status.Applied != nil {
-			status.State = v1alpha1.ServerReady
-		}
-		changed = true
-	}
+	changed := release(server, status)
 	if status.ActiveOperation != nil && ownerGone {
-		owner := status.ActiveOperation
-		status.Quarantine = &v1alpha1.Quarantine{
-			Operation: owner.Name, UID: owner.UID, Reason: v1alpha1.ReasonOperationGone, Since: now, JobMayRun: true,
-			Message: fmt.Sprintf("Operation %s had the claim and is gone; its job may still run. Look at the machine, then: stargate release server %s", owner.Name, server.Name),
-		}
-		status.ActiveOperation = nil
-		status.State, status.CurrentOS, status.Applied = v1alpha1.ServerError, "", nil
+		quarantineOrphan(server, status, now)
 		changed = true
 	}
-	if server.Spec.Adopt != nil && adopted != nil && adopted.Problem == nil &&
-		status.State == v1alpha1.ServerUntouched && status.ActiveOperation == nil && status.Quarantine == nil && status.LastOperation == nil {
-		status.State, status.CurrentOS = v1alpha1.ServerReady, adopted.Image.OSVersion
-		status.Applied = &v1alpha1.Applied{Profile: adopted.Name, Hash: adopted.Hash, OSVersion: adopted.Image.OSVersion, At: now}
-		changed = true
-	}
-	if changed = changed || conflictNews(server, conflicts); !changed {
+	changed = adopt(server, status, adopted, now) || changed
+	if !changed && !conflictNews(server, conflicts) {
 		return nil
 	}
 	SummariseServer(status, server.Generation, conflicts, now)
 	return status
+}
+
+// release takes a Server out of the quarantine that its annotation names.
+func release(server *v1alpha1.Server, status *v1alpha1.ServerStatus) bool {
+	if status.Quarantine == nil || server.Annotations[v1alpha1.AnnotationRelease] != status.Quarantine.UID {
+		return false
+	}
+	status.Quarantine = nil
+	status.State = v1alpha1.ServerUntouched
+	if status.Applied != nil {
+		status.State = v1alpha1.ServerReady
+	}
+	return true
+}
+
+// quarantineOrphan keeps everything off a Server whose claim has no owner any more.
+func quarantineOrphan(server *v1alpha1.Server, status *v1alpha1.ServerStatus, now metav1.Time) {
+	owner := status.ActiveOperation
+	status.Quarantine = &v1alpha1.Quarantine{
+		Operation: owner.Name, UID: owner.UID, Reason: v1alpha1.ReasonOperationGone, Since: now, JobMayRun: true,
+		Message: fmt.Sprintf("Operation %s had the claim and is gone; its job may still run. Look at the machine, then: stargate release server %s", owner.Name, server.Name),
+	}
+	status.ActiveOperation = nil
+	status.State, status.CurrentOS, status.Applied = v1alpha1.ServerError, "", nil
+}
+
+// adopt records what a machine in use runs, where nothing was ever done to it.
+func adopt(server *v1alpha1.Server, status *v1alpha1.ServerStatus, adopted *Profile, now metav1.Time) bool {
+	wanted := server.Spec.Adopt != nil && adopted != nil && adopted.Problem == nil
+	fresh := status.State == v1alpha1.ServerUntouched && status.ActiveOperation == nil && status.Quarantine == nil && status.LastOperation == nil
+	if !wanted || !fresh {
+		return false
+	}
+	status.State, status.CurrentOS = v1alpha1.ServerReady, adopted.Image.OSVersion
+	status.Applied = &v1alpha1.Applied{Profile: adopted.Name, Hash: adopted.Hash, OSVersion: adopted.Image.OSVersion, At: now}
+	return true
 }
 
 // conflictNews tells whether the conditions do not yet say what the Server shares, or still do. A

@@ -105,7 +105,7 @@ func (p *process) stop() error {
 		defer os.RemoveAll(p.dir)
 		select {
 		case err := <-p.ended:
-			p.err = fmt.Errorf("it had ended by itself: %v\n%s", err, p.lastWords())
+			p.err = fmt.Errorf("it had ended by itself: %w\n%s", err, p.lastWords())
 		default:
 			p.cmd.Process.Kill()
 			<-p.ended
