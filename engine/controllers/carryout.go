@@ -24,6 +24,9 @@ func (r *Operations) carryOut(ctx context.Context, p *pass, effect operation.Eff
 	case operation.AddFinalizer:
 		return false, r.writeFinalizers(ctx, p, append(slices.Clone(p.Operation.Finalizers), v1alpha1.Finalizer))
 	case operation.RemoveFinalizer:
+		if claimed, err := r.claimedAfterAll(ctx, p); claimed || err != nil {
+			return false, err
+		}
 		left := slices.DeleteFunc(slices.Clone(p.Operation.Finalizers), func(f string) bool { return f == v1alpha1.Finalizer })
 		r.gate.Release(p.Operation.UID)
 		return true, r.writeFinalizers(ctx, p, left)
@@ -32,6 +35,11 @@ func (r *Operations) carryOut(ctx context.Context, p *pass, effect operation.Eff
 	case operation.WriteServer:
 		return false, r.writeServer(ctx, p, effect.Status)
 	case operation.WriteStatus:
+		if effect.Status.Phase.Terminal() && operation.StageOf(&p.Operation.Status) == operation.StageWaiting {
+			if claimed, err := r.claimedAfterAll(ctx, p); claimed || err != nil {
+				return false, err
+			}
+		}
 		return false, r.writeStatus(ctx, p, effect)
 	case operation.Confirm:
 		return false, r.confirm(ctx, p)
@@ -39,6 +47,22 @@ func (r *Operations) carryOut(ctx context.Context, p *pass, effect operation.Eff
 		return r.call(p, effect)
 	}
 	return false, fmt.Errorf("unknown effect %T", effect)
+}
+
+// claimedAfterAll asks the API server whether the Operation has a claim that the cache does not show
+// yet, before it ends or goes as one that has none: nobody else would give it back. If so, what to do
+// is decided again.
+func (r *Operations) claimedAfterAll(ctx context.Context, p *pass) (bool, error) {
+	var server v1alpha1.Server
+	key := types.NamespacedName{Namespace: p.key.Namespace, Name: p.Operation.Spec.ServerRef.Name}
+	if err := r.live.Get(ctx, key, &server); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	if active := server.Status.ActiveOperation; active == nil || active.UID != string(p.Operation.UID) {
+		return false, nil
+	}
+	p.Server = &server
+	return true, nil
 }
 
 // writeStatus writes the Operation's status.
@@ -108,6 +132,9 @@ func (r *Operations) confirm(ctx context.Context, p *pass) error {
 			return fmt.Errorf("reading Datacenter %s: %w", p.Site.Name, err)
 		}
 		p.Confirmed.Hold = operation.SiteHold(siteOf(&dc))
+		if p.Confirmed.Hold == nil && (dc.UID != p.datacenter.uid || dc.Generation != p.datacenter.generation) {
+			return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("datacenters").GroupResource(), dc.Name, fmt.Errorf("the driver is of what it was before, and may reach another site"))
+		}
 	}
 	if p.Confirmed.Hold == nil {
 		return r.confirmServer(ctx, p)

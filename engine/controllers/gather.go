@@ -100,6 +100,7 @@ func (r *Operations) gatherSite(ctx context.Context, p *pass) error {
 	p.Site, p.driver = site, driver
 	if dc != nil {
 		p.limit = int(dc.Spec.Limits.ConcurrentOperations)
+		p.datacenter.uid, p.datacenter.generation = dc.UID, dc.Generation
 	}
 	return nil
 }

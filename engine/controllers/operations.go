@@ -65,6 +65,11 @@ type pass struct {
 	key    types.NamespacedName
 	driver drivers.Driver
 	limit  int
+	// datacenter that the driver was made from.
+	datacenter struct {
+		uid        types.UID
+		generation int64
+	}
 	// intended: the open attempt's intent was written in this very pass.
 	intended bool
 }
