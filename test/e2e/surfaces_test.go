@@ -60,7 +60,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // nothing was accepted
+	defer listener.Close()
 	return listener.Addr().String()
 }
 
@@ -88,7 +88,7 @@ func get(t *testing.T, client *http.Client, url string) (string, int, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	defer response.Body.Close() //nolint:errcheck // it was only read
+	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	return string(body), response.StatusCode, err
 }
