@@ -139,14 +139,29 @@ func afterFind(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 	}
 }
 
+// maxAbandoned is how many replies may be lost before even a site where the risk is taken is left to
+// a person: one whose replies never come would wipe the machine again and again, without an end.
+const maxAbandoned = 5
+
 // cannotTell parks the Operation, or, where somebody chose so, takes the risk of a second job.
 func cannotTell(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
-	if s.Site.OnUnknown == v1alpha1.UnknownOutcomeRetry && s.stopWanted() == "" {
+	if s.Site.OnUnknown == v1alpha1.UnknownOutcomeRetry && s.stopWanted() == "" && abandoned(&s.Operation.Status) < maxAbandoned {
 		status := s.Operation.Status.DeepCopy()
 		endAttempt(s, status, v1alpha1.AttemptAbandoned, "the reply was lost and the site knows no request id; tried again as spec.onUnknownOutcome says")
 		return WriteStatus{Status: *status}
 	}
 	return park(s, attempt)
+}
+
+// abandoned counts the attempts of which nobody knows what they did.
+func abandoned(status *v1alpha1.OperationStatus) int {
+	n := 0
+	for i := range status.Attempts {
+		if status.Attempts[i].Outcome == v1alpha1.AttemptAbandoned {
+			n++
+		}
+	}
+	return n
 }
 
 // rejected ends the Operation: the site refused, and the machine was not touched.
