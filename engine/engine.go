@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -77,6 +78,8 @@ func Scheme() *runtime.Scheme {
 	return scheme
 }
 
+var setLogger sync.Once
+
 // Run looks after the fleet until ctx ends. It returns nil on a clean stop.
 func Run(ctx context.Context, options Options) error {
 	scope, err := scopeOf(options)
@@ -97,7 +100,8 @@ func Run(ctx context.Context, options Options) error {
 	if restConfig.QPS == 0 {
 		restConfig.QPS = -1
 	}
-	ctrl.SetLogger(options.Logger)
+	// It is the process's, not the manager's: two in one process, as tests have them, would race.
+	setLogger.Do(func() { ctrl.SetLogger(options.Logger) })
 	mgr, err := ctrl.NewManager(restConfig, managerOptions(options, process))
 	if err != nil {
 		return fmt.Errorf("making the manager: %w", err)
