@@ -53,7 +53,14 @@ func (p probe) fine() bool { return p.problem == nil && p.err == nil }
 // Reconcile asks one site for its health and writes down what changed.
 func (r *Datacenters) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	dc := &v1alpha1.Datacenter{}
-	if err := r.client.Get(ctx, request.NamespacedName, dc); err != nil || !r.scope.Has(request.Namespace) {
+	err := r.client.Get(ctx, request.NamespacedName, dc)
+	if err == nil || apierrors.IsNotFound(err) {
+		r.sites.keep(request.NamespacedName, dc.UID)
+	}
+	if apierrors.IsNotFound(err) {
+		siteActive.DeleteLabelValues(request.String())
+	}
+	if err != nil || !r.scope.Has(request.Namespace) {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if dc.DeletionTimestamp != nil {

@@ -43,6 +43,9 @@ type sites struct {
 
 // site is a driver, or the problem that there is none.
 type site struct {
+	// of is the Datacenter by name.
+	of types.NamespacedName
+
 	mu         sync.Mutex
 	generation int64
 	checked    time.Time
@@ -113,6 +116,23 @@ func (s *sites) close() {
 	}
 }
 
+// keep forgets what was built for a Datacenter of that name and is not of this UID.
+func (s *sites) keep(name types.NamespacedName, uid types.UID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for each, built := range s.built {
+		if built.of != name || each == uid {
+			continue
+		}
+		delete(s.built, each)
+		built.mu.Lock()
+		if closer, ok := built.driver.(interface{ Close() }); ok {
+			closer.Close()
+		}
+		built.mu.Unlock()
+	}
+}
+
 // pick chooses the Datacenter that is meant, or says why none is.
 func pick(all []v1alpha1.Datacenter, namespace, name string) (*v1alpha1.Datacenter, *v1alpha1.Hold) {
 	for i := range all {
@@ -142,7 +162,7 @@ func (s *sites) site(ctx context.Context, dc *v1alpha1.Datacenter) *site {
 	s.mu.Lock()
 	built := s.built[dc.UID]
 	if built == nil {
-		built = &site{}
+		built = &site{of: client.ObjectKeyFromObject(dc)}
 		s.built[dc.UID] = built
 	}
 	s.mu.Unlock()
