@@ -145,12 +145,14 @@ func (r *Operations) rest(p *pass, wait operation.Wait) reconcile.Result {
 }
 
 // setBack handles a write that did not go in. A conflict or an object that is gone means that the
-// snapshot was out of date: what the cache brings next is decided on anew.
+// snapshot was out of date: what the cache brings next is decided on anew. Only the object that was
+// out of date is forgotten: without what was written to the other, that one would be too.
 func (r *Operations) setBack(ctx context.Context, p *pass, effect operation.Effect, err error) (reconcile.Result, error) {
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
-		r.operations.forget(p.Operation.UID)
-		if p.Server != nil {
+		if _, ok := effect.(operation.WriteServer); ok {
 			r.servers.forget(p.Server.UID)
+		} else {
+			r.operations.forget(p.Operation.UID)
 		}
 		ctrl.LoggerFrom(ctx).V(1).Info("decided on something old", "effect", fmt.Sprintf("%T", effect), "error", err.Error())
 		return reconcile.Result{RequeueAfter: 50 * time.Millisecond}, nil

@@ -162,9 +162,15 @@ func onSpec() builder.Predicates {
 
 func never[E any](E) bool { return false }
 
-// ofServer gives the live Operations of a Server.
-func (r *Operations) ofServer(ctx context.Context, server client.Object) []reconcile.Request {
-	return r.liveWhere(ctx, server.GetNamespace(), client.MatchingFields{indexServer: server.GetName()})
+// ofServer gives the live Operations of a Server, and the one that has the claim: it may have ended
+// before its claim was seen.
+func (r *Operations) ofServer(ctx context.Context, object client.Object) []reconcile.Request {
+	requests := r.liveWhere(ctx, object.GetNamespace(), client.MatchingFields{indexServer: object.GetName()})
+	if server, ok := object.(*v1alpha1.Server); ok && server.Status.ActiveOperation != nil {
+		owner := types.NamespacedName{Namespace: server.Namespace, Name: server.Status.ActiveOperation.Name}
+		requests = append(requests, reconcile.Request{NamespacedName: owner})
+	}
+	return requests
 }
 
 // ofProfile gives the live Operations that use a profile.
