@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/discovery"
 
 	"stargate.io/stargate/cmd/stargate/preflight"
 	"stargate.io/stargate/cmd/stargate/render"
@@ -66,9 +65,9 @@ func (a *App) preflightInputs(leaseNamespace string) (*preflight.Inputs, error) 
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	asked, err := discovery.NewDiscoveryClientForConfig(restConfig)
+	asked, err := a.discovery()
 	if err != nil {
-		return nil, fmt.Errorf("making a client: %w", err)
+		return nil, err
 	}
 	ours, err := manifests()
 	if err != nil {

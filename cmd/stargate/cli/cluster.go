@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -47,6 +48,20 @@ func (a *App) connect() (*cluster, error) {
 		return nil, fmt.Errorf("making a client: %w", err)
 	}
 	return &cluster{WithWatch: connection, namespace: namespace, given: a.flags.Namespace != nil && *a.flags.Namespace != ""}, nil
+}
+
+// discovery asks what the API server serves, now: the cached discovery of kubectl may be six hours
+// old.
+func (a *App) discovery() (*discovery.DiscoveryClient, error) {
+	config, err := a.flags.ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	asked, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client: %w", err)
+	}
+	return asked, nil
 }
 
 // knownKinds spares every command the discovery of all that the server has: what is read and

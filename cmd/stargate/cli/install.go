@@ -3,17 +3,21 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/cmd/stargate/preflight"
 	"stargate.io/stargate/config"
 )
@@ -102,12 +106,20 @@ func (a *App) install(ctx context.Context, parts, datacenters []string, apply bo
 	if err != nil {
 		return err
 	}
+	var applied []*unstructured.Unstructured
 	for _, object := range objects {
-		if err := a.applyOne(ctx, installer, object); err != nil {
+		ok, err := a.applyOne(ctx, installer, object)
+		if err != nil {
 			return err
 		}
+		if ok {
+			applied = append(applied, object)
+		}
 	}
-	return a.untilServed(ctx, installer, objects)
+	if err := a.untilServed(ctx, installer, applied); err != nil {
+		return err
+	}
+	return a.untilStamped(ctx, installer, applied)
 }
 
 func (a *App) printManifests(objects []*unstructured.Unstructured) error {
@@ -137,23 +149,29 @@ func (a *App) installer() (client.Client, error) {
 	return made, nil
 }
 
-func (a *App) applyOne(ctx context.Context, c client.Client, object *unstructured.Unstructured) error {
+// applyOne tells whether it applied the object: an admission policy that the server is too old for is
+// left out.
+func (a *App) applyOne(ctx context.Context, c client.Client, object *unstructured.Unstructured) (bool, error) {
 	name := strings.ToLower(object.GetKind()) + "/" + object.GetName()
 	applied := object.DeepCopy()
 	err := c.Apply(ctx, client.ApplyConfigurationFromUnstructured(applied), client.FieldOwner(installManager), client.ForceOwnership)
 	if meta.IsNoMatchError(err) && strings.Contains(object.GetKind(), "AdmissionPolicy") {
 		a.note("%s: this API server does not serve the kind, so it is left out; see: %s check", name, a.name)
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("applying %s: %w", name, err)
+		return false, fmt.Errorf("applying %s: %w", name, err)
 	}
 	a.say("%s applied", name)
-	return nil
+	return true, nil
 }
 
 // untilServed waits until every CRD among the objects is served.
 func (a *App) untilServed(ctx context.Context, c client.Client, objects []*unstructured.Unstructured) error {
+	asked, err := a.discovery()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
 	defer cancel()
 	waiting := false
@@ -162,7 +180,7 @@ func (a *App) untilServed(ctx context.Context, c client.Client, objects []*unstr
 			continue
 		}
 		for {
-			served, err := isServed(ctx, c, object)
+			served, err := isServed(ctx, c, asked, object)
 			if err != nil {
 				return fmt.Errorf("waiting for %s: %w", object.GetName(), err)
 			}
@@ -181,12 +199,59 @@ func (a *App) untilServed(ctx context.Context, c client.Client, objects []*unstr
 	return nil
 }
 
-func isServed(ctx context.Context, c client.Client, crd *unstructured.Unstructured) (bool, error) {
+// isServed tells whether objects of a kind can be made: the CRD says so, and so does discovery, which
+// is what kubectl goes by and comes a moment later.
+func isServed(ctx context.Context, c client.Client, asked discovery.DiscoveryInterface, crd *unstructured.Unstructured) (bool, error) {
 	found := &unstructured.Unstructured{}
 	found.SetGroupVersionKind(crd.GroupVersionKind())
 	err := c.Get(ctx, client.ObjectKeyFromObject(crd), found)
+	if apierrors.IsNotFound(err) || (err == nil && !preflight.Established(found)) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	served, err := asked.ServerResourcesForGroupVersion(v1alpha1.GroupVersion.String())
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
-	return err == nil && preflight.Established(found), err
+	if err != nil {
+		return false, err
+	}
+	kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+	return slices.ContainsFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Kind == kind }), nil
+}
+
+// untilStamped waits until new Operations are stamped with who asked for them. Admission policies
+// learn of kinds some seconds later than everybody else, and refuse what is created until then.
+func (a *App) untilStamped(ctx context.Context, c client.Client, objects []*unstructured.Unstructured) error {
+	if !slices.ContainsFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetKind() == "MutatingAdmissionPolicy" }) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, servedTimeout)
+	defer cancel()
+	for {
+		switch stamped, err := isStamped(ctx, c); {
+		case stamped:
+			return nil
+		// Without the kinds, or without the right to make one, there is nothing to wait for.
+		case apierrors.IsNotFound(err), meta.IsNoMatchError(err), apierrors.IsForbidden(err), apierrors.IsInvalid(err):
+			return nil
+		}
+		if !pause(ctx, servedPause) {
+			return &exitError{code: exitTimedOut, message: fmt.Sprintf("the admission policies are not in force after %s; see: %s check", servedTimeout, a.name)}
+		}
+	}
+}
+
+// isStamped has an Operation made, dry, and looks at what comes back.
+func isStamped(ctx context.Context, c client.Client) (bool, error) {
+	probe := &unstructured.Unstructured{Object: map[string]any{
+		"spec": map[string]any{"operation": string(v1alpha1.ActionInspect), "serverRef": map[string]any{"name": "none"}},
+	}}
+	probe.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Operation"))
+	probe.SetNamespace(metav1.NamespaceDefault)
+	probe.SetName("stargate-install-probe")
+	err := c.Create(ctx, probe, client.DryRunAll, client.FieldOwner(installManager))
+	return err == nil && probe.GetAnnotations()[v1alpha1.AnnotationRequester] != "", err
 }

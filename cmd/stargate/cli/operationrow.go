@@ -72,8 +72,8 @@ func progressOf(op *v1alpha1.Operation) progress {
 		return progress{text: "cancelling", colour: render.Held}
 	case status.Phase == v1alpha1.OperationRunning:
 		return progress{text: strings.TrimSpace(fmt.Sprintf("%3d%% %s", status.Progress, status.Stage)), colour: render.Busy, bar: true}
-	case status.Phase == "":
-		return progress{}
+	case untaken(op):
+		return progress{text: "waits for a controller"}
 	}
 	return progress{text: "starting"}
 }
@@ -108,6 +108,11 @@ func heldBy(holds []v1alpha1.Hold) string {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
+}
+
+// untaken tells whether no controller has written anything about it yet.
+func untaken(op *v1alpha1.Operation) bool {
+	return op.Status.ObservedGeneration == 0 && len(op.Status.Conditions) == 0
 }
 
 // parked tells whether the site cannot tell what became of a request, so that a person must.

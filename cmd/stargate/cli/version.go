@@ -87,14 +87,9 @@ func (c clientVersion) describe() string {
 }
 
 func (a *App) serverVersion() (*serverVersion, error) {
-	config, err := a.flags.ToRESTConfig()
+	asked, err := a.discovery()
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
-	}
-	// The cached discovery of kubectl may be six hours old.
-	asked, err := discovery.NewDiscoveryClientForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("making a client: %w", err)
+		return nil, err
 	}
 	info, err := asked.ServerVersion()
 	if err != nil {

@@ -211,7 +211,7 @@ func (w *waiting) fold(event waitEvent, view show) {
 func (a *App) missController(state *waiting, view show) {
 	for _, name := range state.order {
 		op := state.ops[name]
-		if op.Status.Phase == "" && a.now().Sub(op.CreationTimestamp.Time) > heartbeat {
+		if untaken(op) && a.now().Sub(op.CreationTimestamp.Time) > heartbeat {
 			view.note("no controller has taken note of " + name + " yet; see: " + a.name + " check")
 			return
 		}

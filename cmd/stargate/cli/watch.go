@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -131,6 +133,7 @@ func (a *App) fold(w *watcher, event follow.Event) error {
 	switch event.Type {
 	case follow.Synced:
 		w.synced = true
+		return w.paintAll()
 	case follow.Lost:
 		a.note("connecting again: %s", render.Clean(event.Err.Error()))
 	case follow.Changed:
@@ -138,6 +141,9 @@ func (a *App) fold(w *watcher, event follow.Event) error {
 			return nil
 		}
 		w.objects[key(event.Object)] = event.Object
+		if !w.synced {
+			return nil
+		}
 		return w.paint.changed(event.Object)
 	case follow.Gone:
 		if _, known := w.objects[key(event.Object)]; !known {
@@ -151,6 +157,16 @@ func (a *App) fold(w *watcher, event follow.Event) error {
 		}
 		delete(w.objects, key(event.Object))
 		return w.paint.gone(event.Object)
+	}
+	return nil
+}
+
+// paintAll shows what was there at the start, in the order of a list.
+func (w *watcher) paintAll() error {
+	for _, object := range slices.SortedFunc(maps.Values(w.objects), byName) {
+		if err := w.paint.changed(object); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func source(c client.WithWatch, selection Selection) cache.ListerWatcher {
 		o.LabelSelector = selection.Selector
 		return &client.ListOptions{Namespace: selection.Namespace, Raw: &o, Limit: o.Limit, Continue: o.Continue}
 	}
-	return &cache.ListWatch{
+	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			list, _ := selection.List.DeepCopyObject().(client.ObjectList)
 			return list, c.List(ctx, list, options(o))
@@ -143,7 +143,7 @@ func source(c client.WithWatch, selection Selection) cache.ListerWatcher {
 			list, _ := selection.List.DeepCopyObject().(client.ObjectList)
 			return c.Watch(ctx, list, options(o))
 		},
-	}
+	}, c)
 }
 
 // stripped drops what nobody looks at and what makes up half of an object.
