@@ -42,7 +42,7 @@ func run(m *testing.M) int {
 // stage is a folder for demos, of a name short enough for etcd's socket.
 func stage(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "demo")
+	dir, err := os.MkdirTemp("", "demo") //nolint:usetesting // etcd's socket needs a short name
 	if err != nil {
 		t.Fatal(err)
 	}

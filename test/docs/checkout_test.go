@@ -22,7 +22,7 @@ type checkout struct {
 
 func newCheckout(t *testing.T) *checkout {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "docs") // of a name short enough for etcd's socket
+	dir, err := os.MkdirTemp("", "docs") //nolint:usetesting // etcd's socket needs a short name
 	if err != nil {
 		t.Fatal(err)
 	}

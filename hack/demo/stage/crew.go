@@ -145,8 +145,8 @@ func (c *crew) start(name, program string, args ...string) (*child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a log: %w", err)
 	}
-	defer log.Close()                                           //nolint:errcheck // the child has its own descriptor
-	cmd := exec.Command(filepath.Join("bin", program), args...) //nolint:gosec // a program of this checkout
+	defer log.Close() //nolint:errcheck // the child has its own descriptor
+	cmd := exec.Command(filepath.Join("bin", program), args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// Ctrl-C is for the demo, which ends them in order; if it cannot, they die with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

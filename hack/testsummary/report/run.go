@@ -14,7 +14,7 @@ import (
 )
 
 // silence is how long nothing may be said.
-const silence = 15 * time.Second
+const silence = 30 * time.Second
 
 // Run runs `go test -json` with args in dir, and tells whether all is well.
 // Errors: go cannot be run, or it fails without a failure in its events.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,12 +31,16 @@ type running struct {
 
 type skip struct{ key, reason string }
 
+// doesNotApply begins the reason of a subtest that a suite has for others: no machine would run it, so it is no skip.
+const doesNotApply = "does not apply"
+
 // Tally counts what happened, and prints it as it happens.
 type Tally struct {
 	out    io.Writer
 	now    func() time.Time
 	live   map[key]*running
 	skips  []skip
+	moot   map[string]int // by test: subtests that do not apply to what it tests
 	said   time.Time
 	passed int
 	failed int
@@ -43,7 +48,7 @@ type Tally struct {
 
 // NewTally gives an empty tally that prints to out.
 func NewTally(out io.Writer, now func() time.Time) *Tally {
-	return &Tally{out: out, now: now, live: map[key]*running{}, said: now()}
+	return &Tally{out: out, now: now, live: map[key]*running{}, moot: map[string]int{}, said: now()}
 }
 
 func (t *Tally) say(format string, args ...any) {
@@ -99,7 +104,12 @@ func (t *Tally) testEnded(event Event) {
 	case "fail":
 		t.failed++
 	case "skip":
-		t.skips = append(t.skips, skip{event.Package + " " + event.Test, reason(r.output)})
+		why := reason(r.output)
+		if strings.HasPrefix(why, doesNotApply) {
+			t.moot[event.Package+" "+parentOf(event.Test)]++
+			return
+		}
+		t.skips = append(t.skips, skip{event.Package + " " + event.Test, why})
 	}
 }
 
@@ -150,6 +160,9 @@ func (t *Tally) Finish(noSkips bool) bool {
 		if noSkips {
 			t.say("here a skip is a failure: this machine is meant to run everything")
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.moot)) {
+		t.say("%d subtests do not apply to %s", t.moot[name], name)
 	}
 	t.say("%d passed, %d failed, %d skipped", t.passed, t.failed, len(t.skips))
 	return t.failed == 0 && (len(t.skips) == 0 || !noSkips)
