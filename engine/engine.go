@@ -102,7 +102,7 @@ func Run(ctx context.Context, options Options) error {
 	}
 	// It is the process's, not the manager's: two in one process, as tests have them, would race.
 	setLogger.Do(func() { ctrl.SetLogger(options.Logger) })
-	mgr, err := ctrl.NewManager(restConfig, managerOptions(options, process))
+	mgr, err := ctrl.NewManager(restConfig, managerOptions(options))
 	if err != nil {
 		return fmt.Errorf("making the manager: %w", err)
 	}
@@ -131,7 +131,7 @@ func Run(ctx context.Context, options Options) error {
 	return nil
 }
 
-func managerOptions(options Options, process string) ctrl.Options {
+func managerOptions(options Options) ctrl.Options {
 	manager := ctrl.Options{
 		Scheme: Scheme(), Logger: options.Logger,
 		LeaderElection: options.LeaderElect, LeaderElectionID: "stargate",
@@ -155,7 +155,6 @@ func managerOptions(options Options, process string) ctrl.Options {
 	if options.LeaseDuration > 0 {
 		manager.LeaseDuration, manager.RenewDeadline, manager.RetryPeriod = &options.LeaseDuration, &options.RenewDeadline, &options.RetryPeriod
 	}
-	_ = process
 	return manager
 }
 

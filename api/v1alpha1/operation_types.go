@@ -244,6 +244,9 @@ type DecidedOn struct {
 	// Datacenter that reaches it; empty for the one given by --dc-url.
 	// +optional
 	Datacenter string `json:"datacenter,omitempty"`
+	// EndpointHash of where that datacenter was reached.
+	// +optional
+	EndpointHash string `json:"endpointHash,omitempty"`
 	// ProfileHash of what a repave puts on the machine.
 	// +optional
 	ProfileHash string `json:"profileHash,omitempty"`

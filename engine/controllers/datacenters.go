@@ -27,7 +27,7 @@ const (
 	// releaseAgain is how often a deleted Datacenter is looked at that is still in use.
 	releaseAgain = time.Second
 	// conflictDelay is how soon something is decided again that was decided on something old.
-	conflictDelay = 50 * time.Millisecond
+	conflictDelay = 200 * time.Millisecond
 )
 
 // Datacenters reconciles what is known of each site. It writes only what changed.

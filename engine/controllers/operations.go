@@ -155,7 +155,7 @@ func (r *Operations) setBack(ctx context.Context, p *pass, effect operation.Effe
 			r.operations.forget(p.Operation.UID)
 		}
 		ctrl.LoggerFrom(ctx).V(1).Info("decided on something old", "effect", fmt.Sprintf("%T", effect), "error", err.Error())
-		return reconcile.Result{RequeueAfter: 50 * time.Millisecond}, nil
+		return reconcile.Result{RequeueAfter: conflictDelay}, nil
 	}
 	return reconcile.Result{}, err
 }

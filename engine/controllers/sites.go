@@ -95,7 +95,7 @@ func (s *sites) of(ctx context.Context, namespace, name string) (operation.Site,
 
 // siteOf is what a decision may know of a Datacenter.
 func siteOf(dc *v1alpha1.Datacenter) operation.Site {
-	return operation.Site{Name: dc.Name, Paused: dc.Spec.Paused, Reason: dc.Spec.Reason,
+	return operation.Site{Name: dc.Name, Endpoint: dc.Spec.Endpoint, Paused: dc.Spec.Paused, Reason: dc.Spec.Reason,
 		Deleting: dc.DeletionTimestamp != nil, OnUnknown: dc.Spec.OnUnknownOutcome}
 }
 

@@ -1,6 +1,8 @@
 package operation
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -37,7 +39,31 @@ func decideDispatching(s *Snapshot) Effect {
 	case s.Site.Problem != nil:
 		return heldInPlace(s, s.Site.Problem)
 	}
-	return callSite(s, attempt, CallFind)
+	return askInDoubt(s, attempt, CallFind)
+}
+
+// askInDoubt asks the site about a request of which nothing is known. Another site than the one that
+// got the request cannot tell, and its "no" would be believed.
+func askInDoubt(s *Snapshot, attempt *v1alpha1.Attempt, kind CallKind) Effect {
+	if moved(s) {
+		return park(s, attempt, fmt.Sprintf("Datacenter %s was given another endpoint while attempt %d was in doubt, so nobody can be asked", siteName(s), attempt.Number))
+	}
+	return callSite(s, attempt, kind)
+}
+
+// moved tells whether the Datacenter is reached elsewhere than when the attempt was decided on.
+func moved(s *Snapshot) bool {
+	decided := s.Operation.Status.DecidedOn
+	return decided != nil && decided.EndpointHash != "" && s.Site.Endpoint != "" && decided.EndpointHash != endpointHash(s.Site.Endpoint)
+}
+
+// endpointHash is what is kept of an endpoint; empty for none.
+func endpointHash(endpoint string) string {
+	if endpoint == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(endpoint))
+	return hex.EncodeToString(sum[:8])
 }
 
 // overtaken gives the reason why an intent is not what should be done any more. A job that was
@@ -116,7 +142,7 @@ func afterStart(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 	if len(s.Operation.Status.Holds) > 0 {
 		return heldInPlace(s, siteHold(s, reply.Err))
 	}
-	return callSite(s, attempt, CallFind)
+	return askInDoubt(s, attempt, CallFind)
 }
 
 // afterFind folds in whether the site knows the request.
@@ -150,7 +176,7 @@ func cannotTell(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
 		endAttempt(s, status, v1alpha1.AttemptAbandoned, "the reply was lost and the site knows no request id; tried again as spec.onUnknownOutcome says")
 		return WriteStatus{Status: *status}
 	}
-	return park(s, attempt)
+	return parkLost(s, attempt)
 }
 
 // abandoned counts the attempts of which nobody knows what they did.

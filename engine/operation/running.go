@@ -47,6 +47,10 @@ func afterStatus(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 		if drivers.KindOf(reply.Err) == drivers.NotFound {
 			return jobDenied(s, attempt)
 		}
+		if !holdSince(&s.Operation.Status, v1alpha1.ReasonJobLost).IsZero() {
+			// A site that denies the job now and fails to answer then is not to start the wait anew.
+			return Wait{Until: s.Now.Add(RetryPace(s.age(attempt)))}
+		}
 		return heldInPlace(s, siteHold(s, reply.Err))
 	}
 	status := reply.Status

@@ -66,6 +66,8 @@ type Profile struct {
 type Site struct {
 	// Name of the Datacenter object; empty for the one given by --dc-url.
 	Name string
+	// Endpoint where it is reached; empty where that cannot change.
+	Endpoint string
 	// Problem that keeps it from being used.
 	Problem *v1alpha1.Hold
 	// Paused with its reason: nothing starts there.

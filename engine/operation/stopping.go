@@ -72,6 +72,9 @@ func waitOrCall(s *Snapshot, attempt *v1alpha1.Attempt, kind CallKind) Effect {
 	if s.Site.Problem != nil {
 		return heldInPlace(s, s.Site.Problem)
 	}
+	if attempt.JobID == "" {
+		return askInDoubt(s, attempt, kind)
+	}
 	return callSite(s, attempt, kind)
 }
 
@@ -115,7 +118,7 @@ func afterFindStopping(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Eff
 	case reply.Err == nil:
 		return withdraw(s, attempt.StopReason)
 	case drivers.KindOf(reply.Err) == drivers.Unknown:
-		return park(s, attempt)
+		return parkLost(s, attempt)
 	default:
 		return heldInPlace(s, siteHold(s, reply.Err))
 	}

@@ -285,6 +285,7 @@ func decidedOn(s *Snapshot) *v1alpha1.DecidedOn {
 	decided.ServerUID = string(s.Server.UID)
 	decided.IdentityHash = IdentityHash(&s.Server.Spec)
 	decided.Datacenter = s.Site.Name
+	decided.EndpointHash = endpointHash(s.Site.Endpoint)
 	decided.Requester = s.Operation.Annotations[v1alpha1.AnnotationRequester]
 	if s.Profile != nil {
 		decided.ProfileHash = s.Profile.Hash
