@@ -1,0 +1,76 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/ledger"
+	"stargate.io/stargate/engine/operation"
+)
+
+// admit mirrors engine/controllers/gate.go, with the real ledger.
+func (p *process) admit(s *operation.Snapshot, limit int) operation.Verdict {
+	verdict := p.ledger.Request(ask(s.Operation, s.Site.Name, limit))
+	p.wakeAll(verdict.Wake)
+	switch {
+	case verdict.Admitted:
+		return operation.Verdict{Admitted: true}
+	case verdict.BusyWith != "":
+		return operation.Verdict{Holds: []v1alpha1.Hold{{Source: "Server/" + s.Server.Name, Rule: "one-operation-per-server",
+			Reason: v1alpha1.ReasonServerBusy, Message: fmt.Sprintf("Operation %s is at work on it", verdict.BusyWith)}}}
+	}
+	return operation.Verdict{Holds: []v1alpha1.Hold{{Source: "Datacenter/" + s.Site.Name, Rule: "concurrent-operations",
+		Reason: v1alpha1.ReasonLimitReached, Message: fmt.Sprintf("%d of %d", verdict.Active, verdict.Limit)}}}
+}
+
+func (p *process) occupy(op *v1alpha1.Operation, site string) { p.ledger.Occupy(ask(op, site, 0)) }
+
+func (p *process) release(uid types.UID) { p.wakeAll(p.ledger.Release(string(uid))) }
+
+func (p *process) wakeAll(keys []ledger.Key) {
+	for _, key := range keys {
+		p.enqueue(item{operations, string(key[strings.IndexByte(string(key), '/')+1:])}, 0)
+	}
+}
+
+func ask(op *v1alpha1.Operation, site string, limit int) ledger.Ask {
+	return ledger.Ask{
+		UID: string(op.UID), Key: ledger.Key(op.Namespace + "/" + op.Name),
+		Server: ledger.Key(op.Namespace + "/" + op.Spec.ServerRef.Name),
+		Site:   ledger.Key(op.Namespace + "/" + site), Limit: limit,
+		Priority: op.Spec.Priority, Created: op.CreationTimestamp.Time,
+	}
+}
+
+func underway(op *v1alpha1.Operation) bool {
+	if op.Status.Phase.Terminal() || len(op.Status.Attempts) == 0 {
+		return false
+	}
+	if operation.StageOf(&op.Status) != operation.StageWaiting {
+		return true
+	}
+	for i := range op.Status.Attempts {
+		if op.Status.Attempts[i].Outcome != v1alpha1.AttemptWithdrawn {
+			return true
+		}
+	}
+	return false
+}
+
+// countOnce mirrors rebuild.once: what is under way is counted from the API server itself.
+func (p *process) countOnce() {
+	if p.rebuilt {
+		return
+	}
+	var active []ledger.Ask
+	for _, name := range p.world.api.names(operations) {
+		if op := p.world.api.get(operations, name).(*v1alpha1.Operation); underway(op) {
+			active = append(active, ask(op, op.Status.DecidedOn.Datacenter, 0))
+		}
+	}
+	p.ledger.Rebuild(active)
+	p.rebuilt = true
+}
