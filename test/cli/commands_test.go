@@ -133,6 +133,9 @@ var scrubs = []struct {
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UID"},
 	{regexp.MustCompile(`(resourceVersion"?: )"\d+"`), `${1}"N"`},
 	{regexp.MustCompile(`https://127\.0\.0\.1:\d+`), "https://API"},
+	{regexp.MustCompile(`\bv1\.\d+\.\d+\b`), "vKUBERNETES"},
+	{regexp.MustCompile(`"go\d+\.[^"]+"`), `"GO"`},
+	{regexp.MustCompile(`"[a-z]+/(amd64|arm64)"`), `"OS/ARCH"`},
 	// An age keeps the width that it had, as a table was laid out with it.
 	{regexp.MustCompile(`(?m)(  +)\d(s |s$)`), "${1}AGE"},
 	{regexp.MustCompile(`(?m)(  +)\d\ds\b`), "${1}AGE"},

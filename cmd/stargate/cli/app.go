@@ -134,7 +134,7 @@ Exit codes, the same whatever -o says:
 	})
 	a.flags.AddFlags(root.PersistentFlags())
 	a.groups(root)
-	root.SetHelpCommandGroupID("other")
+	root.SetHelpCommand(a.helpCommand())
 	hideGlobalFlags(root)
 	return root
 }
@@ -160,6 +160,23 @@ func (a *App) groups(root *cobra.Command) {
 		}
 	}
 	root.AddCommand(a.operationCommand())
+}
+
+// helpCommand is cobra's, but for a topic that is none: that is wrong usage here too.
+func (a *App) helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [command]",
+		Short:   "Tell about a command",
+		GroupID: "other",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			topic, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("there is no command %q to tell about", render.Clean(strings.Join(args, " ")))
+			}
+			topic.InitDefaultHelpFlag()
+			return topic.Help()
+		},
+	}
 }
 
 // text fits the examples of a help text to how the binary was called.

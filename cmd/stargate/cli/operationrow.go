@@ -90,7 +90,9 @@ func endOf(op *v1alpha1.Operation) progress {
 	if op.Status.Phase == v1alpha1.OperationCancelled {
 		colour = render.Plain
 	}
-	if failed := meta.FindStatusCondition(op.Status.Conditions, v1alpha1.ConditionFailed); failed != nil {
+	failed := meta.FindStatusCondition(op.Status.Conditions, v1alpha1.ConditionFailed)
+	// "Cancelled Cancelled" says nothing more.
+	if failed != nil && failed.Reason != string(op.Status.Phase) {
 		return progress{text: failed.Reason, colour: colour}
 	}
 	return progress{}
