@@ -77,12 +77,11 @@ func (w *world) between(low, high time.Duration) time.Duration {
 
 // note writes a line of the history.
 func (w *world) note(who, what string, args ...any) {
+	fmt.Fprintf(w.hash, "%d %s ", int64(w.now), who)
+	fmt.Fprintf(w.hash, what, args...)
 	if !w.options.Keep {
-		// The line itself is only built where somebody reads it; its parts are what the hash is over.
-		fmt.Fprint(w.hash, int64(w.now), who, what, args)
 		return
 	}
-	fmt.Fprint(w.hash, int64(w.now), who, what, args)
 	w.result.Lines = append(w.result.Lines, fmt.Sprintf("%12s %-14s %s", w.now.Round(time.Millisecond), who, fmt.Sprintf(what, args...)))
 }
 
