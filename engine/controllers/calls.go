@@ -147,21 +147,30 @@ func (c *calls) start(ctx context.Context, key types.NamespacedName, uid types.U
 	}
 	c.enqueue(site, queued{drop: drop, work: func() {
 		reply := perform(ctx, driver, call)
-		c.mu.Lock()
-		r.calling, r.reply, r.lastCall = false, reply, c.clock.Now()
-		if call.Kind == operation.CallStart && drivers.KindOf(reply.Err) == drivers.Unknown {
-			r.lost = reply.Err
-		}
-		if r.forgotten {
-			delete(c.records, uid)
-		}
-		if untainted && reply.Err != nil && drivers.KindOf(reply.Err) == drivers.Transient {
-			r.landed = false
-		}
-		c.mu.Unlock()
+		c.ended(uid, r, reply, untainted)
 		observeCall(site, call.Kind, reply.Err)
 		c.wake(key)
 	}})
+}
+
+// ended keeps a reply. untainted says that nothing had landed before the call.
+func (c *calls) ended(uid types.UID, r *callRecord, reply *operation.Reply, untainted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.calling, r.reply, r.lastCall = false, reply, c.clock.Now()
+	if r.forgotten {
+		delete(c.records, uid)
+	}
+	if reply.Err == nil {
+		return
+	}
+	kind := drivers.KindOf(reply.Err)
+	if reply.Kind == operation.CallStart && kind == drivers.Unknown {
+		r.lost = reply.Err
+	}
+	if untainted && kind == drivers.Transient {
+		r.landed = false
+	}
 }
 
 // enqueue hands work to a site's workers; called with the lock held.

@@ -24,29 +24,40 @@ func (r *Operations) carryOut(ctx context.Context, p *pass, effect operation.Eff
 	case operation.AddFinalizer:
 		return false, r.writeFinalizers(ctx, p, append(slices.Clone(p.Operation.Finalizers), v1alpha1.Finalizer))
 	case operation.RemoveFinalizer:
-		if claimed, err := r.claimedAfterAll(ctx, p); claimed || err != nil {
-			return false, err
-		}
-		left := slices.DeleteFunc(slices.Clone(p.Operation.Finalizers), func(f string) bool { return f == v1alpha1.Finalizer })
-		r.gate.Release(p.Operation.UID)
-		return true, r.writeFinalizers(ctx, p, left)
+		return r.removeFinalizer(ctx, p)
 	case operation.Delete:
 		return true, client.IgnoreNotFound(r.client.Delete(ctx, p.Operation, client.Preconditions{UID: &p.Operation.UID, ResourceVersion: &p.Operation.ResourceVersion}))
 	case operation.WriteServer:
 		return false, r.writeServer(ctx, p, effect.Status)
 	case operation.WriteStatus:
-		if effect.Status.Phase.Terminal() && operation.StageOf(&p.Operation.Status) == operation.StageWaiting {
-			if claimed, err := r.claimedAfterAll(ctx, p); claimed || err != nil {
-				return false, err
-			}
-		}
-		return false, r.writeStatus(ctx, p, effect)
+		return false, r.writeStatusUnlessClaimed(ctx, p, effect)
 	case operation.Confirm:
 		return false, r.confirm(ctx, p)
 	case operation.Call:
 		return r.call(p, effect)
 	}
 	return false, fmt.Errorf("unknown effect %T", effect)
+}
+
+// removeFinalizer lets the Operation go, of which nothing is left anywhere.
+func (r *Operations) removeFinalizer(ctx context.Context, p *pass) (done bool, err error) {
+	if claimed, err := r.claimedAfterAll(ctx, p); claimed || err != nil {
+		return false, err
+	}
+	left := slices.DeleteFunc(slices.Clone(p.Operation.Finalizers), func(f string) bool { return f == v1alpha1.Finalizer })
+	r.gate.Release(p.Operation.UID)
+	return true, r.writeFinalizers(ctx, p, left)
+}
+
+// writeStatusUnlessClaimed writes the status, but for an end of an Operation that has a claim which
+// the cache does not show yet.
+func (r *Operations) writeStatusUnlessClaimed(ctx context.Context, p *pass, write operation.WriteStatus) error {
+	if write.Status.Phase.Terminal() && operation.StageOf(&p.Operation.Status) == operation.StageWaiting {
+		if claimed, err := r.claimedAfterAll(ctx, p); claimed || err != nil {
+			return err
+		}
+	}
+	return r.writeStatus(ctx, p, write)
 }
 
 // claimedAfterAll asks the API server whether the Operation has a claim that the cache does not show

@@ -66,13 +66,9 @@ func (r *Datacenters) Reconcile(ctx context.Context, request reconcile.Request) 
 	if dc.DeletionTimestamp != nil {
 		return r.release(ctx, dc)
 	}
-	site, driver, _, err := r.sites.of(ctx, dc.Namespace, dc.Name)
+	found, err := r.probe(ctx, dc)
 	if err != nil {
 		return reconcile.Result{}, err
-	}
-	found := probe{problem: site.Problem}
-	if prober, ok := driver.(drivers.Prober); ok && site.Problem == nil {
-		found.capabilities, found.err = prober.Probe(ctx)
 	}
 	active, waiting := r.ledger.Load(ledger.Key(dc.Namespace + "/" + dc.Name))
 	siteActive.WithLabelValues(dc.Namespace + "/" + dc.Name).Set(float64(active))
@@ -88,6 +84,19 @@ func (r *Datacenters) Reconcile(ctx context.Context, request reconcile.Request) 
 		return reconcile.Result{RequeueAfter: min(probeAgain, r.sites.every)}, nil
 	}
 	return reconcile.Result{RequeueAfter: probeEvery}, nil
+}
+
+// probe asks the site what it is.
+func (r *Datacenters) probe(ctx context.Context, dc *v1alpha1.Datacenter) (probe, error) {
+	site, driver, _, err := r.sites.of(ctx, dc.Namespace, dc.Name)
+	if err != nil {
+		return probe{}, err
+	}
+	found := probe{problem: site.Problem}
+	if prober, ok := driver.(drivers.Prober); ok && site.Problem == nil {
+		found.capabilities, found.err = prober.Probe(ctx)
+	}
+	return found, nil
 }
 
 func (r *Datacenters) setBack(dc *v1alpha1.Datacenter, err error) (reconcile.Result, error) {

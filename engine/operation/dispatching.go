@@ -24,17 +24,17 @@ func decideDispatching(s *Snapshot) Effect {
 	if reason := s.stopWanted(); reason != "" {
 		return stopUnlanded(s, attempt, reason)
 	}
-	if reason := overtaken(s); reason != "" && s.NotLanded {
+	if reason := overtaken(s); reason != "" && s.unlanded() {
 		return withdraw(s, reason)
 	}
-	if s.Stopping && s.NotLanded {
+	if s.Stopping && s.unlanded() {
 		return withdrawUnsent(s)
 	}
 	if due := nextStart(s, attempt); due.After(s.Now) {
 		return Wait{Until: due}
 	}
 	switch {
-	case s.NotLanded:
+	case s.unlanded():
 		return confirmThenStart(s, attempt)
 	case s.Site.Problem != nil:
 		return heldInPlace(s, s.Site.Problem)
@@ -46,7 +46,7 @@ func decideDispatching(s *Snapshot) Effect {
 // got the request cannot tell, and its "no" would be believed.
 func askInDoubt(s *Snapshot, attempt *v1alpha1.Attempt, kind CallKind) Effect {
 	if moved(s) {
-		return park(s, attempt, fmt.Sprintf("Datacenter %s was given another endpoint while attempt %d was in doubt, so nobody can be asked", siteName(s), attempt.Number))
+		return park(s, fmt.Sprintf("Datacenter %s was given another endpoint while attempt %d was in doubt, so nobody can be asked", siteName(s), attempt.Number))
 	}
 	return callSite(s, attempt, kind)
 }
@@ -87,7 +87,7 @@ func overtaken(s *Snapshot) string {
 // stopUnlanded ends an attempt without a job: at once where nothing can have landed, else by making
 // sure at the site.
 func stopUnlanded(s *Snapshot, attempt *v1alpha1.Attempt, reason string) Effect {
-	if s.NotLanded {
+	if s.unlanded() {
 		return withdraw(s, reason)
 	}
 	return requestStop(s, attempt, reason)
@@ -104,16 +104,31 @@ func confirmThenStart(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
 	if s.Site.Problem != nil {
 		return heldInPlace(s, s.Site.Problem)
 	}
+	if s.foreign() {
+		return takeOver(s)
+	}
+	if attempt.By != s.Process {
+		return adopt(s)
+	}
 	if s.Confirmed == nil {
 		return Confirm{}
 	}
 	if s.Confirmed.Hold != nil {
-		if s.NotLanded {
+		if s.unlanded() {
 			return withdrawHeld(s, s.Confirmed.Hold)
 		}
 		return heldInPlace(s, s.Confirmed.Hold)
 	}
 	return callSite(s, attempt, CallStart)
+}
+
+// adopt takes an attempt over that another process wrote, so that what that one knows of it is not
+// written down any more.
+func adopt(s *Snapshot) Effect {
+	status := s.Operation.Status.DeepCopy()
+	status.LastAttempt().By = s.Process
+	observe(s, status)
+	return WriteStatus{Status: *status}
 }
 
 func missingInFlight(s *Snapshot) *v1alpha1.Hold {
@@ -136,6 +151,7 @@ func afterStart(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 		return heldInPlace(s, siteHold(s, reply.Err))
 	case drivers.Rejected:
 		return rejected(s, reply.Err)
+	case drivers.NotFound, drivers.Unknown:
 	}
 	// It may have landed: nothing is concluded before the site was asked, which is at once the first
 	// time and at the pace of retries from then on.

@@ -33,7 +33,7 @@ const (
 func claim(s *Snapshot) v1alpha1.ServerStatus {
 	status := *s.Server.Status.DeepCopy()
 	status.ActiveOperation = &v1alpha1.ActiveOperation{
-		Name: s.Operation.Name, UID: string(s.Operation.UID),
+		Name: s.Operation.Name, UID: string(s.Operation.UID), By: s.Process,
 		Since: metav1.NewTime(s.Now), PreviousState: status.State,
 	}
 	switch s.Operation.Spec.Operation {
@@ -45,6 +45,15 @@ func claim(s *Snapshot) v1alpha1.ServerStatus {
 	}
 	SummariseServer(&status, s.Server.Generation, s.Conflicts, metav1.NewTime(s.Now))
 	return status
+}
+
+// takeOver makes a claim of another process this one's own. From then on that one can neither dispatch
+// under it nor give it back; and what it had dispatched before is seen, because its intent was written
+// before it looked at the claim for the last time.
+func takeOver(s *Snapshot) Effect {
+	status := *s.Server.Status.DeepCopy()
+	status.ActiveOperation.By = s.Process
+	return WriteServer{Status: status}
 }
 
 // giveBack returns a claim of which nothing came.

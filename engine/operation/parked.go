@@ -24,11 +24,11 @@ func parked(status *v1alpha1.OperationStatus) bool {
 
 // parkLost parks an Operation whose site knows no request ids.
 func parkLost(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
-	return park(s, attempt, fmt.Sprintf("the reply of %s to attempt %d was lost, and the site knows no request id", siteName(s), attempt.Number))
+	return park(s, fmt.Sprintf("the reply of %s to attempt %d was lost, and the site knows no request id", siteName(s), attempt.Number))
 }
 
 // park keeps server and budget until somebody knows what became of the request.
-func park(s *Snapshot, attempt *v1alpha1.Attempt, why string) Effect {
+func park(s *Snapshot, why string) Effect {
 	message := fmt.Sprintf("%s: a job may run on %s. Look at the machine, then say which: stargate resolve operation %s -n %s --it-ran|--it-did-not --reason …",
 		why, s.Operation.Spec.ServerRef.Name, s.Operation.Name, s.Operation.Namespace)
 	status := s.Operation.Status.DeepCopy()

@@ -149,6 +149,15 @@ func (s *Snapshot) claimed() bool {
 		s.Server.Status.ActiveOperation.UID == string(s.Operation.UID)
 }
 
+// foreign tells whether the Operation's claim was made by another process, which may be at work.
+func (s *Snapshot) foreign() bool {
+	return s.claimed() && s.Server.Status.ActiveOperation.By != s.Process
+}
+
+// unlanded tells whether nothing of the open attempt can have reached the site: not from here, and not
+// from elsewhere, for which the claim would have been taken over.
+func (s *Snapshot) unlanded() bool { return s.NotLanded && s.claimed() && !s.foreign() }
+
 // recorded gives the end that the Server has already recorded for this Operation.
 func (s *Snapshot) recorded() *v1alpha1.LastOperation {
 	if s.Server == nil || s.Server.Status.LastOperation == nil ||
