@@ -131,8 +131,8 @@ type Attempt struct {
 	// JobID that the datacenter gave.
 	// +optional
 	JobID string `json:"jobID,omitempty"`
-	// By which controller process the intent was written. Only that process can know that its
-	// request never left.
+	// By which controller process the intent was written or taken over. Only that process can know
+	// that its request never left.
 	// +optional
 	By string `json:"by,omitempty"`
 	// StartedAt is when the intent was written.

@@ -204,6 +204,10 @@ type ActiveOperation struct {
 	// UID of the Operation.
 	// +required
 	UID string `json:"uid"`
+	// By which controller process the claim was made or taken over. Only that one dispatches for it
+	// or gives it back untouched; another takes it over first, by compare-and-swap.
+	// +optional
+	By string `json:"by,omitempty"`
 	// Since when the claim is held.
 	// +optional
 	Since metav1.Time `json:"since,omitzero"`

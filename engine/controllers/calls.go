@@ -99,6 +99,15 @@ func (c *calls) folded(uid types.UID, reply *operation.Reply) {
 	}
 }
 
+// doubt notes that another process may have sent what this one has not.
+func (c *calls) doubt(uid types.UID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.records[uid]; r != nil {
+		r.landed = true
+	}
+}
+
 // distrust drops what was known of an Operation's calls while another process may have worked on
 // it: what was not sent from here may have been sent from there.
 func (c *calls) distrust(uid types.UID) {

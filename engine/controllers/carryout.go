@@ -113,8 +113,20 @@ func (r *Operations) writeServer(ctx context.Context, p *pass, status v1alpha1.S
 		return fmt.Errorf("writing the status of Server %s: %w", next.Name, err)
 	}
 	r.servers.wrote(next)
+	before, after := p.Server.Status.ActiveOperation, next.Status.ActiveOperation
 	p.Server = next
+	if before != nil && after != nil && before.By != after.By {
+		return r.tookOver(ctx, p)
+	}
 	return nil
+}
+
+// tookOver makes sure that what is known of an Operation is still so, now that the process which had
+// the claim can do nothing more under it. That process may have sent what this one has not.
+func (r *Operations) tookOver(ctx context.Context, p *pass) error {
+	r.calls.doubt(p.Operation.UID)
+	p.NotLanded = false
+	return r.confirmOperation(ctx, p)
 }
 
 func (r *Operations) writeFinalizers(ctx context.Context, p *pass, finalizers []string) error {
@@ -159,7 +171,7 @@ func (r *Operations) confirmServer(ctx context.Context, p *pass) error {
 	if err := r.live.Get(ctx, client.ObjectKeyFromObject(p.Server), &server); err != nil {
 		return fmt.Errorf("reading Server %s: %w", p.Server.Name, err)
 	}
-	if server.UID != p.Server.UID || server.Status.ActiveOperation == nil || server.Status.ActiveOperation.UID != string(p.Operation.UID) {
+	if active := server.Status.ActiveOperation; server.UID != p.Server.UID || active == nil || active.UID != string(p.Operation.UID) || active.By != r.process {
 		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("servers").GroupResource(), server.Name, fmt.Errorf("the claim is not ours any more"))
 	}
 	if server.DeletionTimestamp != nil || operation.IdentityHash(&server.Spec) != p.Operation.Status.DecidedOn.IdentityHash {

@@ -102,7 +102,7 @@ func (b *bench) carryOut(s *operation.Snapshot, effect operation.Effect) (done b
 		verdict := b.verdict
 		s.Verdict = &verdict
 	case operation.WriteServer:
-		b.writeServer(effect.Status)
+		b.writeServer(s, effect.Status)
 	case operation.WriteStatus:
 		b.writeStatus(s, effect)
 	case operation.Confirm:
@@ -128,9 +128,13 @@ func (b *bench) writeStatus(s *operation.Snapshot, write operation.WriteStatus) 
 }
 
 // writeServer is a compare-and-swap on what the API server has, which the cache may not have seen.
-func (b *bench) writeServer(status v1alpha1.ServerStatus) {
+func (b *bench) writeServer(s *operation.Snapshot, status v1alpha1.ServerStatus) {
 	next := b.server.DeepCopy()
 	next.Status = status
+	if before, after := b.server.Status.ActiveOperation, status.ActiveOperation; before != nil && after != nil && before.By != after.By {
+		b.landed = true
+		s.NotLanded = false
+	}
 	b.server = next
 	if b.liveServer != nil {
 		live := b.liveServer.DeepCopy()

@@ -96,6 +96,8 @@ func (c *checker) checkCall(s *operation.Snapshot, call operation.Call) error {
 		return fmt.Errorf("start of %s, which has job %q and is to be stopped for %q", call.Request.ID, attempt.JobID, attempt.StopReason)
 	case !claimed(s) || !slices.Contains(s.Operation.Finalizers, v1alpha1.Finalizer):
 		return fmt.Errorf("start without the claim or the finalizer")
+	case s.Server.Status.ActiveOperation.By != s.Process || attempt.By != s.Process:
+		return fmt.Errorf("start under the claim or the attempt of another process")
 	case s.Confirmed == nil || s.Confirmed.Hold != nil:
 		return fmt.Errorf("start without a last look")
 	case !s.NotLanded && c.none != attempt.RequestID:

@@ -108,7 +108,7 @@ func confirmThenStart(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
 		return takeOver(s)
 	}
 	if attempt.By != s.Process {
-		return adopt(s)
+		return takeAttemptOver(s)
 	}
 	if s.Confirmed == nil {
 		return Confirm{}
@@ -122,12 +122,12 @@ func confirmThenStart(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
 	return callSite(s, attempt, CallStart)
 }
 
-// adopt takes an attempt over that another process wrote, so that what that one knows of it is not
-// written down any more.
-func adopt(s *Snapshot) Effect {
+// takeAttemptOver makes an attempt this process's own, so that nothing is written down any more that
+// the process which had it knows of it.
+func takeAttemptOver(s *Snapshot) Effect {
 	status := s.Operation.Status.DeepCopy()
 	status.LastAttempt().By = s.Process
-	observe(s, status)
+	summarise(s, status)
 	return WriteStatus{Status: *status}
 }
 
@@ -150,7 +150,10 @@ func afterStart(s *Snapshot, attempt *v1alpha1.Attempt, reply *Reply) Effect {
 	case drivers.Transient:
 		return heldInPlace(s, siteHold(s, reply.Err))
 	case drivers.Rejected:
-		return rejected(s, reply.Err)
+		if attempt.By == s.Process && !s.foreign() {
+			return rejected(s, reply.Err)
+		}
+		// Another process took it over meanwhile, and may have been told otherwise.
 	case drivers.NotFound, drivers.Unknown:
 	}
 	// It may have landed: nothing is concluded before the site was asked, which is at once the first

@@ -127,7 +127,7 @@ func anyServer(t *rapid.T) *v1alpha1.Server {
 		server.UID = "srv2"
 	}
 	if owner := rapid.SampledFrom([]string{"", "op", "op", "other"}).Draw(t, "claimed by"); owner != "" {
-		server.Status.ActiveOperation = &v1alpha1.ActiveOperation{Name: owner, UID: owner}
+		server.Status.ActiveOperation = &v1alpha1.ActiveOperation{Name: owner, UID: owner, By: rapid.SampledFrom([]string{"controller-1", "controller-0"}).Draw(t, "by")}
 	}
 	if owner := rapid.SampledFrom([]string{"", "", "op", "other"}).Draw(t, "recorded"); owner != "" {
 		server.Status.LastOperation = &v1alpha1.LastOperation{Name: owner, UID: owner, Phase: v1alpha1.OperationFailed, Reason: v1alpha1.ReasonJobFailed}

@@ -85,6 +85,9 @@ func describeWriteServer(b *bench, status v1alpha1.ServerStatus) string {
 	verb := "give the claim back"
 	if last := status.LastOperation; status.ActiveOperation != nil {
 		verb = "claim"
+		if b.server.Status.ActiveOperation != nil {
+			verb = "take the claim over"
+		}
 	} else if last != nil && last.UID == string(b.op.UID) {
 		verb = fmt.Sprintf("record %s (%s)", last.Phase, last.Reason)
 	}

@@ -49,6 +49,8 @@ func decideWaiting(s *Snapshot) Effect {
 		return holdForeign(s)
 	case !s.claimed():
 		return WriteServer{Status: claim(s)}
+	case s.foreign():
+		return takeOver(s)
 	}
 	return writeIntent(s)
 }
@@ -216,6 +218,9 @@ func retryAt(s *Snapshot) time.Time {
 // holdWaiting says why the Operation waits. Before the first attempt it gives the claim and the
 // slot back, so that it does not keep others waiting for what it cannot use.
 func holdWaiting(s *Snapshot, holds []v1alpha1.Hold, until time.Time) Effect {
+	if s.foreign() && !s.dispatched() {
+		return takeOver(s)
+	}
 	if s.claimed() && !s.dispatched() {
 		return WriteServer{Status: giveBack(s)}
 	}
@@ -230,6 +235,9 @@ func holdWaiting(s *Snapshot, holds []v1alpha1.Hold, until time.Time) Effect {
 
 // endWaiting ends an Operation of which nothing is open at the site.
 func endWaiting(s *Snapshot, phase v1alpha1.OperationPhase, reason, message string) Effect {
+	if s.foreign() {
+		return takeOver(s)
+	}
 	if s.claimed() {
 		return WriteServer{Status: settle(s, phase, reason, message, untouchedOrKnown(s))}
 	}

@@ -36,6 +36,12 @@ func (p *process) intend(uid types.UID, requestID string) {
 	r.intent, r.landed, r.lost = requestID, false, nil
 }
 
+func (p *process) doubt(uid types.UID) {
+	if r := p.calls[uid]; r != nil {
+		r.landed = true
+	}
+}
+
 func (p *process) tell(uid types.UID, s *operation.Snapshot) {
 	r := p.calls[uid]
 	if r == nil {

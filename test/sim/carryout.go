@@ -126,7 +126,13 @@ func (p *process) writeServer(s *pass, status v1alpha1.ServerStatus) error {
 		return fmt.Errorf("writing the status of Server %s: %w", next.Name, err)
 	}
 	p.servers.wrote(next)
+	before, after := s.Server.Status.ActiveOperation, next.Status.ActiveOperation
 	s.Server = next
+	if before != nil && after != nil && before.By != after.By {
+		p.doubt(s.Operation.UID)
+		s.NotLanded = false
+		return p.confirmOperation(s)
+	}
 	return nil
 }
 
@@ -164,7 +170,7 @@ func (p *process) confirmServer(s *pass) error {
 	if !ok {
 		return notFound(servers, s.Server.Name)
 	}
-	if server.UID != s.Server.UID || server.Status.ActiveOperation == nil || server.Status.ActiveOperation.UID != string(s.Operation.UID) {
+	if server.UID != s.Server.UID || server.Status.ActiveOperation == nil || server.Status.ActiveOperation.UID != string(s.Operation.UID) || server.Status.ActiveOperation.By != p.name {
 		return conflict(servers, server.Name, "the claim is not ours any more")
 	}
 	if server.DeletionTimestamp != nil || operation.IdentityHash(&server.Spec) != s.Operation.Status.DecidedOn.IdentityHash {

@@ -25,11 +25,13 @@ const (
 func Run(seed uint64, options Options) Result {
 	w := newWorld(seed, options)
 	w.furnish()
-	for range options.Faults {
-		w.after(w.between(0, stormy), func() { faults[w.random.IntN(len(faults))](w) })
-	}
+	w.storm(options.Faults*3/2, stormy)
 	w.after(time.Minute, w.people.round)
 	w.until(stormy, func() bool { return false })
+	for w.result.Faults < options.Faults {
+		w.storm(options.Faults/2, stormy/3)
+		w.until(w.now+stormy/3, func() bool { return false })
+	}
 	w.calmDown()
 	if !w.until(w.now+patienceLimit, w.settled) && w.result.Events >= eventLimit {
 		w.broken("I5: no rest after %d events", eventLimit)
@@ -38,6 +40,13 @@ func Run(seed uint64, options Options) Result {
 	w.judge.verdict()
 	w.result.Hash, w.result.Operations = w.hash.Sum64(), w.people.made
 	return w.result
+}
+
+// storm plans faults for the time to come. Not each of them finds something to go wrong.
+func (w *world) storm(planned int, lasts time.Duration) {
+	for range planned {
+		w.after(w.between(0, lasts), func() { faults[w.random.IntN(len(faults))](w) })
+	}
 }
 
 // furnish makes what there is at the beginning, and plans what is ordered.

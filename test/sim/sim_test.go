@@ -12,7 +12,7 @@ var (
 	schedules = flag.Int("sim.schedules", 300, "how many histories to live")
 	seed      = flag.Uint64("sim.seed", 0, "the first seed; with -sim.schedules=1 one history, told in full")
 	processes = flag.Int("sim.processes", 0, "controller processes at once: 1, 2, or 0 for either")
-	faults    = flag.Int("sim.faults", 30, "faults planned in each history")
+	faults    = flag.Int("sim.faults", 20, "faults that take effect in each history, at least")
 )
 
 // TestHistories lives many histories. One that breaks a promise is told in full, with the command that

@@ -112,7 +112,15 @@ func (s *site) send(p *process, call operation.Call, done func(*operation.Reply)
 	case "garbage":
 		w.after(there, func() { s.handle(call); w.after(back, give(unanswered(call.Kind, drivers.ReasonGarbage))) })
 	case "rejected":
-		w.after(there, func() { w.after(back, give(s.reject(call.Job.RequestID))) })
+		w.after(there, func() {
+			if s.byRequest[call.Job.RequestID] != nil {
+				// What it has accepted it does not refuse.
+				land()
+				return
+			}
+			s.voided[call.Job.RequestID] = true
+			w.after(back, give(failure(drivers.Rejected, drivers.ReasonIdentityMismatch)))
+		})
 	}
 }
 
@@ -136,14 +144,6 @@ func (s *site) meeting(p *process, kind operation.CallKind) string {
 	}
 	s.world.fault("%s at %s: %s", kind, s.name, met)
 	return met
-}
-
-// reject refuses a request for good.
-func (s *site) reject(request string) error {
-	if s.byRequest[request] == nil {
-		s.voided[request] = true
-	}
-	return failure(drivers.Rejected, drivers.ReasonIdentityMismatch)
 }
 
 // handle does what a call that has landed asks for.

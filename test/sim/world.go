@@ -18,7 +18,7 @@ const namespace = "fleet"
 
 // Options of a history.
 type Options struct {
-	// Faults that are planned; each may also bring others.
+	// Faults that take effect before they cease; there are at least so many.
 	Faults int
 	// Processes at once: 1, 2, or 0 for either.
 	Processes int
