@@ -104,6 +104,17 @@ type rebuild struct {
 	done bool
 	// counted is the latest entry of each namespace that was counted.
 	counted map[string]int64
+	// fresh are those counted that nobody has been told of yet.
+	fresh []ledger.Ask
+}
+
+// take gives what was counted since the last time.
+func (r *rebuild) take() []ledger.Ask {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fresh := r.fresh
+	r.fresh = nil
+	return fresh
 }
 
 // once counts, unless that was done already, and tells who lost a place in a line with it. An error
@@ -122,6 +133,7 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 			}
 		}
 		r.ledger.Rebuild(active)
+		r.fresh = active
 		r.done, r.counted = true, map[string]int64{}
 	}
 	entry := r.scope.entry(namespace)
@@ -133,6 +145,7 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 		return nil, false, err
 	}
 	r.counted[namespace] = entry
+	r.fresh = append(r.fresh, active...)
 	return r.ledger.Recount(namespace, active), true, nil
 }
 

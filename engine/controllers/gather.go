@@ -19,8 +19,7 @@ func (r *Operations) gather(ctx context.Context, key types.NamespacedName) (*pas
 	op := &v1alpha1.Operation{}
 	if err := r.client.Get(ctx, key, op); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.gone(key)
-			return nil, nil
+			return nil, r.missing(ctx, key)
 		}
 		return nil, fmt.Errorf("reading Operation %s: %w", key, err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/drivers"
+	"stargate.io/stargate/engine/ledger"
 	"stargate.io/stargate/engine/operation"
 )
 
@@ -57,6 +58,8 @@ type seen struct {
 	uid types.UID
 	// server that was the first to be seen under the name that the Operation gives; empty for none.
 	server types.UID
+	// counted: it was counted, and the cache has not shown it yet.
+	counted bool
 }
 
 // pass is one Operation's way through a Reconcile.
@@ -109,8 +112,12 @@ func (r *Operations) Reconcile(ctx context.Context, request reconcile.Request) (
 // this process remembers of it is from before that, and somebody else may have worked there since.
 func (r *Operations) count(ctx context.Context, namespace string) error {
 	lost, again, err := r.rebuild.once(ctx, namespace)
-	if err != nil || !again {
+	if err != nil {
 		return err
+	}
+	defer r.expect(r.rebuild.take())
+	if !again {
+		return nil
 	}
 	for key, uid := range r.names() {
 		if key.Namespace == namespace {
@@ -160,6 +167,40 @@ func (r *Operations) setBack(ctx context.Context, p *pass, effect operation.Effe
 	return reconcile.Result{}, err
 }
 
+// expect looks at what was counted, of which the cache may never show anything: where it goes before
+// the cache has caught up, and the watch is dropped over it, no event ever comes to give its place back.
+func (r *Operations) expect(counted []ledger.Ask) {
+	for _, ask := range counted {
+		namespace, name, _ := splitKey(ask.Key)
+		key := types.NamespacedName{Namespace: namespace, Name: name}
+		r.mu.Lock()
+		if _, ok := r.known[key]; !ok {
+			r.known[key] = seen{uid: types.UID(ask.UID), counted: true}
+		}
+		r.mu.Unlock()
+		r.wake(key)
+	}
+}
+
+// missing handles an Operation that the cache does not show: it is gone, unless the cache is behind.
+func (r *Operations) missing(ctx context.Context, key types.NamespacedName) error {
+	r.mu.Lock()
+	known := r.known[key]
+	r.mu.Unlock()
+	if known.counted {
+		var op v1alpha1.Operation
+		err := r.live.Get(ctx, key, &op)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading Operation %s: %w", key, err)
+		}
+		if err == nil && op.UID == known.uid {
+			return fmt.Errorf("operation %s: the cache does not show it yet", key)
+		}
+	}
+	r.gone(key)
+	return nil
+}
+
 // gone gives back what a deleted Operation had.
 func (r *Operations) gone(key types.NamespacedName) {
 	r.mu.Lock()
@@ -177,7 +218,7 @@ func (r *Operations) gone(key types.NamespacedName) {
 func (r *Operations) remember(key types.NamespacedName, uid types.UID) {
 	r.mu.Lock()
 	before, ok := r.known[key]
-	if before.uid != uid {
+	if before.uid != uid || before.counted {
 		r.known[key] = seen{uid: uid}
 	}
 	r.mu.Unlock()

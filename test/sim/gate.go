@@ -32,7 +32,7 @@ func (p *process) release(uid types.UID) { p.wakeAll(p.ledger.Release(string(uid
 
 func (p *process) wakeAll(keys []ledger.Key) {
 	for _, key := range keys {
-		p.enqueue(item{operations, string(key[strings.IndexByte(string(key), '/')+1:])}, 0)
+		p.enqueue(item{operations, strings.TrimPrefix(string(key), namespace+"/")}, 0)
 	}
 }
 
@@ -73,4 +73,11 @@ func (p *process) countOnce() {
 	}
 	p.ledger.Rebuild(active)
 	p.rebuilt = true
+	for _, each := range active {
+		_, name, _ := strings.Cut(string(each.Key), "/")
+		if _, ok := p.known[name]; !ok {
+			p.known[name] = seen{uid: types.UID(each.UID), counted: true}
+		}
+		p.enqueue(item{operations, name}, 0)
+	}
 }

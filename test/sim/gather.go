@@ -14,7 +14,7 @@ import (
 func (p *process) gather(name string) *pass {
 	cached, ok := p.caches[operations].get(name).(*v1alpha1.Operation)
 	if !ok {
-		p.gone(name)
+		p.missing(name)
 		return nil
 	}
 	p.remember(name, cached.UID)

@@ -45,6 +45,8 @@ type item struct {
 type seen struct {
 	uid    types.UID
 	server types.UID
+	// counted: it was counted, and the cache has not shown it yet.
+	counted bool
 }
 
 // crashed is thrown to leave a pass whose process has died.

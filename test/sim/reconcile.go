@@ -78,6 +78,16 @@ func (p *process) setBack(s *pass, effect operation.Effect, err error) (time.Dur
 	return 0, err
 }
 
+// missing mirrors Operations.missing: it is gone, unless the cache is behind.
+func (p *process) missing(name string) {
+	known := p.known[name]
+	if uid, ok := p.liveUID(name); known.counted && ok && uid == string(known.uid) {
+		p.enqueue(item{operations, name}, time.Second)
+		return
+	}
+	p.gone(name)
+}
+
 // gone mirrors Operations.gone.
 func (p *process) gone(name string) {
 	before, ok := p.known[name]
@@ -92,7 +102,7 @@ func (p *process) gone(name string) {
 // remember mirrors Operations.remember.
 func (p *process) remember(name string, uid types.UID) {
 	before, ok := p.known[name]
-	if before.uid != uid {
+	if before.uid != uid || before.counted {
 		p.known[name] = seen{uid: uid}
 	}
 	if ok && before.uid != uid {
