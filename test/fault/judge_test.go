@@ -56,7 +56,7 @@ func jobsOf(all []*job, op *v1alpha1.Operation) []*job {
 }
 
 // settled tells whether, as far as is seen, an Operation has ended (or is gone, if it was deleted), its
-// server is free, and no job of the site lives.
+// server is free, and no job of the site lives. It fails where an Operation ended before its job.
 func (r *room) settled(op *v1alpha1.Operation) bool {
 	now := &v1alpha1.Operation{}
 	now.Namespace, now.Name = op.Namespace, op.Name
@@ -68,7 +68,13 @@ func (r *room) settled(op *v1alpha1.Operation) bool {
 	if !r.see(server) || server.Status.ActiveOperation != nil {
 		return false
 	}
-	for _, j := range r.jobs() {
+	all := r.jobs() // read after the Operation was: what ended before it has ended here too
+	for _, j := range jobsOf(all, op) {
+		if j.phase == "" {
+			r.Fatalf("I7: Operation %s has ended or is gone, and its job %s lives", op.Name, j.id)
+		}
+	}
+	for _, j := range all {
 		if j.phase == "" {
 			return false
 		}

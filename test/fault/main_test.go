@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"go.uber.org/goleak"
@@ -15,7 +16,9 @@ import (
 
 var (
 	pairs = flag.Int("fault.pairs", 4, "how many pairs of kills to try for each scenario; -1 for every pair")
-	seed  = flag.Uint64("fault.seed", 1, "seed of what is left to chance")
+	// patience is how long something that must happen may take on a busy machine.
+	patience = flag.Duration("fault.patience", 90*time.Second, "how long something that must happen may take")
+	seed     = flag.Uint64("fault.seed", 1, "seed of what is left to chance")
 )
 
 // TestMain runs the tests on one control plane, or is the controller that they kill.

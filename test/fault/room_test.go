@@ -18,9 +18,6 @@ import (
 	"stargate.io/stargate/test/proxy"
 )
 
-// patience is how long something that must happen may take on a busy machine.
-const patience = 90 * time.Second
-
 // room is one case's own: a namespace, a site, a proxy before each server, and controllers.
 type room struct {
 	*testing.T
@@ -170,7 +167,7 @@ func (r *room) patch(object client.Object, change func()) error {
 // until waits for something that must come true.
 func (r *room) until(what string, is func() bool) {
 	r.Helper()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(*patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

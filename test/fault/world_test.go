@@ -86,7 +86,7 @@ func (s *sharedWorld) stop() {
 // kind some seconds after it is served, and refuse it until then.
 func untilServed(t *testing.T, live client.Client) {
 	t.Helper()
-	deadline := time.NewTimer(patience)
+	deadline := time.NewTimer(*patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
