@@ -45,6 +45,13 @@ func decideWaiting(s *Snapshot) Effect {
 		return endWaiting(s, v1alpha1.OperationDenied, hold.Reason, hold.Message)
 	case !s.Verdict.Admitted:
 		return holdWaiting(s, s.Verdict.Holds, s.Verdict.Until)
+	}
+	return decideAdmitted(s)
+}
+
+// decideAdmitted takes the claim on the Server, then writes the intent.
+func decideAdmitted(s *Snapshot) Effect {
+	switch {
 	case !s.claimed() && s.Server.Status.ActiveOperation != nil:
 		return holdForeign(s)
 	case !s.claimed():

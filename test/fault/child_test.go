@@ -73,7 +73,7 @@ func launch(options childOptions) (*controller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &controller{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})} //nolint:gosec // this very binary
+	c := &controller{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), childEnv+"="+string(text))
 	c.cmd.Stdout, c.cmd.Stderr = &c.output, &c.output
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

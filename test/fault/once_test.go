@@ -154,7 +154,7 @@ func somePairs(points []point) [][2]point {
 	if *pairs < 0 {
 		return all
 	}
-	random := rand.New(rand.NewPCG(*seed, 0)) //nolint:gosec // to be repeatable
+	random := rand.New(rand.NewPCG(*seed, 0))
 	random.Shuffle(len(all), func(i, k int) { all[i], all[k] = all[k], all[i] })
 	return all[:min(*pairs, len(all))]
 }

@@ -162,7 +162,7 @@ func (w *world) interlude() {
 }
 
 func newWorld(seed uint64, options Options) *world {
-	w := &world{options: options, random: rand.New(rand.NewPCG(seed, 0x5747)), sites: map[string]*site{}, hash: fnv.New64a()} //nolint:gosec // one seed, one history
+	w := &world{options: options, random: rand.New(rand.NewPCG(seed, 0x5747)), sites: map[string]*site{}, hash: fnv.New64a()}
 	w.result.Seed = seed
 	w.api = newAPIServer(w)
 	w.judge = &judge{world: w, intents: map[string]bool{}}
