@@ -17,7 +17,7 @@ import (
 var (
 	pairs = flag.Int("fault.pairs", 4, "how many pairs of kills to try for each scenario; -1 for every pair")
 	// patience is how long something that must happen may take on a busy machine.
-	patience = flag.Duration("fault.patience", 90*time.Second, "how long something that must happen may take")
+	patience = flag.Duration("fault.patience", 3*time.Minute, "how long something that must happen may take")
 	seed     = flag.Uint64("fault.seed", 1, "seed of what is left to chance")
 )
 
