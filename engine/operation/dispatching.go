@@ -193,6 +193,9 @@ func cannotTell(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
 	if s.Site.OnUnknown == v1alpha1.UnknownOutcomeRetry && s.stopWanted() == "" && abandoned(&s.Operation.Status) < maxAbandoned {
 		status := s.Operation.Status.DeepCopy()
 		endAttempt(s, status, v1alpha1.AttemptAbandoned, "the reply was lost and the site knows no request id; tried again as spec.onUnknownOutcome says")
+		status.Message = fmt.Sprintf("attempt %d is given up: the site knows no request id; trying again", attempt.Number)
+		setCondition(s, status, v1alpha1.ConditionDispatched, metav1.ConditionFalse, v1alpha1.ReasonRetrying, status.Message)
+		summarise(s, status)
 		return WriteStatus{Status: *status}
 	}
 	return parkLost(s, attempt)
