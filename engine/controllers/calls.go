@@ -72,8 +72,17 @@ func (c *calls) record(uid types.UID) *callRecord {
 func (c *calls) intend(uid types.UID, requestID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if r := c.record(uid); r.intent != requestID {
+		r.intent, r.landed, r.lost = requestID, false, nil
+	}
+}
+
+// inherit notes that this process takes over a request of another, which may have sent it.
+func (c *calls) inherit(uid types.UID, requestID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	r := c.record(uid)
-	r.intent, r.landed, r.lost = requestID, false, nil
+	r.intent, r.landed = requestID, true
 }
 
 // tell fills in what the snapshot says of calls.

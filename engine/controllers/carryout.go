@@ -80,10 +80,13 @@ func (r *Operations) claimedAfterAll(ctx context.Context, p *pass) (bool, error)
 func (r *Operations) writeStatus(ctx context.Context, p *pass, write operation.WriteStatus) error {
 	next := p.Operation.DeepCopy()
 	next.Status = write.Status
-	if write.Intent {
-		r.calls.intend(next.UID, next.Status.LastAttempt().RequestID)
-	}
 	before := p.Operation
+	switch attempt := next.Status.LastAttempt(); {
+	case write.Intent:
+		r.calls.intend(next.UID, attempt.RequestID)
+	case attempt != nil && attempt.By != before.Status.LastAttempt().By:
+		r.calls.inherit(next.UID, attempt.RequestID)
+	}
 	if err := r.client.Status().Update(ctx, next); err != nil {
 		return fmt.Errorf("writing the status of Operation %s: %w", p.key, err)
 	}

@@ -32,8 +32,14 @@ func (p *process) record(uid types.UID) *callRecord {
 }
 
 func (p *process) intend(uid types.UID, requestID string) {
+	if r := p.record(uid); r.intent != requestID {
+		r.intent, r.landed, r.lost = requestID, false, nil
+	}
+}
+
+func (p *process) inherit(uid types.UID, requestID string) {
 	r := p.record(uid)
-	r.intent, r.landed, r.lost = requestID, false, nil
+	r.intent, r.landed = requestID, true
 }
 
 func (p *process) doubt(uid types.UID) {

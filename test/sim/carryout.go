@@ -92,8 +92,11 @@ func (p *process) write(what string, do func() error) error {
 func (p *process) writeStatus(s *pass, write operation.WriteStatus) error {
 	next := s.Operation.DeepCopy()
 	next.Status = write.Status
-	if write.Intent {
-		p.intend(next.UID, next.Status.LastAttempt().RequestID)
+	switch attempt := next.Status.LastAttempt(); {
+	case write.Intent:
+		p.intend(next.UID, attempt.RequestID)
+	case attempt != nil && attempt.By != s.Operation.Status.LastAttempt().By:
+		p.inherit(next.UID, attempt.RequestID)
 	}
 	what := fmt.Sprintf("status of %s: %s %s", s.name, next.Status.Phase, operation.StageOf(&next.Status))
 	if write.Intent {

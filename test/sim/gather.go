@@ -86,6 +86,9 @@ func (p *process) resolveProfile(name string, server *v1alpha1.Server) *operatio
 		resolved.Problem = &v1alpha1.Hold{Source: "ProvisioningProfile/" + name, Reason: v1alpha1.ReasonProfileNotFound, Message: "no ProvisioningProfile " + name}
 		return resolved
 	}
+	if server != nil && p.rendered.profile == object && p.rendered.server == server {
+		return p.rendered.resolved
+	}
 	var documents profile.Documents
 	resolved.Hash = profile.Hash(&object.Spec, documents)
 	if server == nil {
@@ -96,6 +99,7 @@ func (p *process) resolveProfile(name string, server *v1alpha1.Server) *operatio
 		resolved.Problem = &v1alpha1.Hold{Source: "ProvisioningProfile/" + name, Reason: v1alpha1.ReasonProfileInvalid, Message: err.Error()}
 	}
 	resolved.Image = image
+	p.rendered.profile, p.rendered.server, p.rendered.resolved = object, server, resolved
 	return resolved
 }
 

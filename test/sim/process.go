@@ -9,6 +9,7 @@ import (
 
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/engine/ledger"
+	"stargate.io/stargate/engine/operation"
 )
 
 // process is one controller process: its caches, its queue, and what it alone knows.
@@ -29,6 +30,12 @@ type process struct {
 	known      map[string]seen
 	operations *newest[*v1alpha1.Operation]
 	servers    *newest[*v1alpha1.Server]
+	// rendered last: rendering is a quarter of the time of a history, and mostly of the same.
+	rendered struct {
+		profile  *v1alpha1.ProvisioningProfile
+		server   *v1alpha1.Server
+		resolved *operation.Profile
+	}
 	// dieAt is how many more writes and calls it lives; negative for ever.
 	dieAt int
 	// writeFault is what the next write meets.
