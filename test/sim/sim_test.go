@@ -31,7 +31,7 @@ func TestHistories(t *testing.T) {
 	var mu sync.Mutex
 	for range runtime.GOMAXPROCS(0) {
 		all.Go(func() {
-			for n := next.Add(1) - 1; n < uint64(*schedules) && !t.Failed(); n = next.Add(1) - 1 { //nolint:gosec // a count
+			for n := next.Add(1) - 1; n < uint64(*schedules) && !t.Failed(); n = next.Add(1) - 1 {
 				result := sim.Run(*seed+n, options())
 				if len(result.Broken) > 0 || *told {
 					tell(t, result)
