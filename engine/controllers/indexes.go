@@ -3,11 +3,11 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/operation"
 )
 
 // Fields that the cache is indexed by.
@@ -46,7 +46,7 @@ func Index(ctx context.Context, indexer client.FieldIndexer) error {
 			if !ok {
 				return nil
 			}
-			return identities(server)
+			return operation.Identities(&server.Spec)
 		}},
 	} {
 		if err := indexer.IndexField(ctx, index.object, index.field, index.values); err != nil {
@@ -63,38 +63,10 @@ func profileName(op *v1alpha1.Operation) string {
 	return op.Spec.ProvisioningProfileRef.Name
 }
 
-// identities are what no two Servers of a datacenter may share. A MAC and a boot MAC are of one
-// kind: another machine's boot interface is as wrong as its main one.
-func identities(server *v1alpha1.Server) []string {
-	spec := &server.Spec
-	keys := []string{"mac " + strings.ToLower(spec.MAC)}
-	if boot := strings.ToLower(spec.BootMACAddress); boot != "" && boot != strings.ToLower(spec.MAC) {
-		keys = append(keys, "mac "+boot)
-	}
-	if spec.IPv4 != "" {
-		keys = append(keys, "address "+spec.IPv4)
-	}
-	if spec.BMC != nil {
-		keys = append(keys, strings.TrimSpace("bmc "+controllerAddress(spec.BMC.Address)+" "+spec.BMC.SystemID))
-	}
-	return keys
-}
-
-// controllerAddress gives a BMC's address without what it may be spelled with or without.
-func controllerAddress(address string) string {
-	address = strings.TrimRight(strings.ToLower(address), "/")
-	for scheme, port := range map[string]string{"https://": ":443", "http://": ":80"} {
-		if host, found := strings.CutPrefix(address, scheme); found {
-			return strings.TrimSuffix(host, port)
-		}
-	}
-	return strings.TrimSuffix(address, ":443")
-}
-
 // conflicts lists the other Servers of the datacenter that share something of this one's identity.
 func conflicts(ctx context.Context, reader client.Reader, server *v1alpha1.Server) ([]string, error) {
 	var found []string
-	for _, key := range identities(server) {
+	for _, key := range operation.Identities(&server.Spec) {
 		var peers v1alpha1.ServerList
 		if err := reader.List(ctx, &peers, client.InNamespace(server.Namespace), client.MatchingFields{indexIdentity: key}); err != nil {
 			return nil, fmt.Errorf("looking for Servers with %s: %w", key, err)

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/operation"
 )
 
 // serversWith is a cache of Servers, indexed by identity.
@@ -27,7 +28,7 @@ func (s serversWith) List(_ context.Context, list client.ObjectList, options ...
 	found := list.(*v1alpha1.ServerList) //nolint:forcetypeassert // nothing else is asked for
 	for i := range s.servers {
 		key, _ := asked.FieldSelector.RequiresExactMatch(indexIdentity)
-		if slices.Contains(identities(&s.servers[i]), key) {
+		if slices.Contains(operation.Identities(&s.servers[i].Spec), key) {
 			found.Items = append(found.Items, s.servers[i])
 		}
 	}

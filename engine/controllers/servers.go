@@ -121,7 +121,7 @@ func peers(reader client.Reader, of handler.MapFunc) handler.EventHandler {
 		if !ok || !others {
 			return
 		}
-		for _, key := range identities(server) {
+		for _, key := range operation.Identities(&server.Spec) {
 			var list v1alpha1.ServerList
 			if reader.List(ctx, &list, client.InNamespace(server.Namespace), client.MatchingFields{indexIdentity: key}) != nil {
 				continue

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/operation"
 )
 
 // Conflict is something of a machine's identity that several Servers of one datacenter claim. The
@@ -37,7 +38,7 @@ func Conflicts(servers []*v1alpha1.Server) []Conflict {
 		if server.Spec.DatacenterRef != nil {
 			datacenter = server.Spec.DatacenterRef.Name
 		}
-		for _, what := range identities(&server.Spec) {
+		for _, what := range operation.Identities(&server.Spec) {
 			key := claim{server.Namespace, datacenter, what}
 			claims[key] = append(claims[key], server.Name)
 		}
@@ -53,20 +54,4 @@ func Conflicts(servers []*v1alpha1.Server) []Conflict {
 		return strings.Compare(a.Namespace+" "+a.What, b.Namespace+" "+b.What)
 	})
 	return conflicts
-}
-
-// identities are what no two Servers of a datacenter may share.
-func identities(spec *v1alpha1.ServerSpec) []string {
-	mac, boot := strings.ToLower(spec.MAC), strings.ToLower(spec.BootMACAddress)
-	found := []string{"mac " + mac}
-	if boot != "" && boot != mac {
-		found = append(found, "mac "+boot)
-	}
-	if spec.IPv4 != "" {
-		found = append(found, "address "+spec.IPv4)
-	}
-	if spec.BMC != nil {
-		found = append(found, strings.TrimSpace("bmc "+spec.BMC.Address+" "+spec.BMC.SystemID))
-	}
-	return found
 }
