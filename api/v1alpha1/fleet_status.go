@@ -15,13 +15,28 @@ const (
 	// AnnotationSignedBy holds the key that signed it.
 	AnnotationSignedBy = "stargate.io/signed-by"
 
+	// AnnotationSource on an object says where in the repository it stands, as "path/file.yaml:12".
+	AnnotationSource = "stargate.io/source"
+	// AnnotationReleased on a ServerGroup holds what a commit let happen to the group's servers, as
+	// "<apply number> <inputs> <repaves>": see Release.
+	AnnotationReleased = "stargate.io/released"
+
 	// AnnotationRequestedAt on a Fleet asks for a look at the repository at once.
 	AnnotationRequestedAt = "stargate.io/requestedAt"
-	// AnnotationApprove on a Fleet holds the commit, and on a ServerGroup "<revision>/<wave>", that
-	// somebody approved.
+	// AnnotationApprove holds what somebody approved: on a Fleet the commit; on a ServerGroup
+	// "<revision>/<wave>" for a wave, or "<revision>" for what the guard holds.
 	AnnotationApprove = "stargate.io/approve"
 	// AnnotationApproveReason says why.
 	AnnotationApproveReason = "stargate.io/approve-reason"
+	// AnnotationApprovedBy says who.
+	AnnotationApprovedBy = "stargate.io/approved-by"
+	// AnnotationResume on a ServerGroup holds "<revision>/<failures>": the failures so far are forgiven,
+	// and what was left for another reason is tried again.
+	AnnotationResume = "stargate.io/resume"
+	// AnnotationResumeReason says why.
+	AnnotationResumeReason = "stargate.io/resume-reason"
+	// AnnotationReason on what a person steered says why.
+	AnnotationReason = "stargate.io/reason"
 )
 
 // FleetStatus says how far the cluster is what the repository says.
@@ -46,6 +61,20 @@ type FleetStatus struct {
 	// LastAppliedAt is when that was.
 	// +optional
 	LastAppliedAt *metav1.Time `json:"lastAppliedAt,omitempty"`
+
+	// Applying is the revision whose objects are being written. While it is set the fleet's rollouts start
+	// nothing, so that no machine is touched on account of half a commit.
+	// +optional
+	Applying *ApplyingRevision `json:"applying,omitempty"`
+
+	// Applies counts the revisions that were applied whole. The number of one that is being applied is one
+	// more.
+	// +optional
+	Applies int64 `json:"applies,omitempty"`
+
+	// Failures in a row of looking at the repository or of applying it.
+	// +optional
+	Failures int32 `json:"failures,omitempty"`
 
 	// Inventory of what was applied. Which objects belong to it is told by their label
 	// stargate.io/fleet, so that its size does not grow with the fleet's.
@@ -107,6 +136,25 @@ type KindCount struct {
 	// Count of its objects.
 	// +required
 	Count int32 `json:"count"`
+}
+
+// ApplyingRevision is a revision on its way into the cluster.
+type ApplyingRevision struct {
+	// Revision that is applied.
+	// +required
+	Revision string `json:"revision"`
+	// Commit of it.
+	// +required
+	Commit string `json:"commit"`
+	// Number of the apply: that of the last one that was whole, and one.
+	// +required
+	Number int64 `json:"number"`
+	// ApprovedBy tells who let it pass the guard, where somebody had to.
+	// +optional
+	ApprovedBy string `json:"approvedBy,omitempty"`
+	// Since when.
+	// +optional
+	Since metav1.Time `json:"since,omitzero"`
 }
 
 // PendingRevision waits for an approval.

@@ -36,6 +36,22 @@ func (p OperationPhase) Terminal() bool {
 	return p == OperationSucceeded || p == OperationFailed || p == OperationDenied || p == OperationCancelled
 }
 
+// Expected is what an Operation was made for. Where it is otherwise in the moment of the claim, the
+// Operation ends Cancelled and nothing is done to the machine: whoever made it decides anew.
+type Expected struct {
+	// ProfileHash over what the repave is to put on the machine. A profile that was edited since is
+	// never used for an Operation that was made before.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	ProfileHash string `json:"profileHash,omitempty"`
+
+	// LastOperation is the UID of the Operation that ended last on the machine, empty for none.
+	// Whatever was done to the machine since makes this Operation void.
+	// +kubebuilder:validation:MaxLength=64
+	// +optional
+	LastOperation string `json:"lastOperation,omitempty"`
+}
+
 // OperationSpec is one run of one action on one machine. It is immutable but for cancel, priority
 // and ttlSecondsAfterFinished.
 // +kubebuilder:validation:XValidation:rule="self.operation != 'repave' || has(self.provisioningProfileRef)",message="a repave needs spec.provisioningProfileRef"
@@ -46,6 +62,8 @@ func (p OperationPhase) Terminal() bool {
 // +kubebuilder:validation:XValidation:rule="(has(self.retries) ? self.retries : 0) == (has(oldSelf.retries) ? oldSelf.retries : 0)",message="spec.retries is immutable: make a new Operation"
 // +kubebuilder:validation:XValidation:rule="(has(self.onlyIfNeeded) && self.onlyIfNeeded) == (has(oldSelf.onlyIfNeeded) && oldSelf.onlyIfNeeded)",message="spec.onlyIfNeeded is immutable: make a new Operation"
 // +kubebuilder:validation:XValidation:rule="(has(self.cancel) && self.cancel) || !has(oldSelf.cancel) || !oldSelf.cancel",message="spec.cancel cannot be taken back: make a new Operation"
+// +kubebuilder:validation:XValidation:rule="has(self.expected) == has(oldSelf.expected)",message="spec.expected is immutable: make a new Operation"
+// +kubebuilder:validation:XValidation:rule="self.operation == 'repave' || !has(self.expected)",message="only a repave takes spec.expected"
 type OperationSpec struct {
 	// ServerRef names the machine.
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="immutable: make a new Operation"
@@ -88,6 +106,12 @@ type OperationSpec struct {
 	// OnlyIfNeeded: a machine that already has this profile's content is recorded, not wiped.
 	// +optional
 	OnlyIfNeeded bool `json:"onlyIfNeeded,omitempty"`
+
+	// Expected is what the Operation was made for, as a rollout says; nil for an Operation that is meant
+	// whatever the machine runs.
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="immutable: make a new Operation"
+	// +optional
+	Expected *Expected `json:"expected,omitempty"`
 
 	// TTLSecondsAfterFinished deletes the Operation so long after its end. Unset keeps it.
 	// +kubebuilder:validation:Minimum=0
