@@ -17,8 +17,11 @@ const (
 
 	// AnnotationSource on an object says where in the repository it stands, as "path/file.yaml:12".
 	AnnotationSource = "stargate.io/source"
+	// AnnotationApply on an object holds the number of the apply that last wrote it. What is of an apply
+	// that is not whole yet starts no repave.
+	AnnotationApply = "stargate.io/apply"
 	// AnnotationReleased on a ServerGroup holds what a commit let happen to the group's servers, as
-	// "<apply number> <inputs> <repaves>": see Release.
+	// "<apply> <inputs> <members> <repaves>": see rollout.Release.
 	AnnotationReleased = "stargate.io/released"
 
 	// AnnotationRequestedAt on a Fleet asks for a look at the repository at once.

@@ -1,0 +1,44 @@
+package v1alpha1
+
+// Reasons of a ServerGroup's conditions, holds and events, beside those of Operations.
+const (
+	ReasonUpToDate         = "UpToDate"
+	ReasonRollingOut       = "RollingOut"
+	ReasonNewRevision      = "NewRevision"
+	ReasonWaveStarted      = "WaveStarted"
+	ReasonWaveDone         = "WaveDone"
+	ReasonRolloutComplete  = "RolloutComplete"
+	ReasonRolloutPaused    = "RolloutPaused"
+	ReasonTooManyFailures  = "TooManyFailures"
+	ReasonServerFailed     = "ServerFailed"
+	ReasonSoaking          = "Soaking"
+	ReasonWaveUnhealthy    = "WaveUnhealthy"
+	ReasonApprovalRequired = "ApprovalRequired"
+	ReasonGroupConflict    = "GroupConflict"
+	ReasonDrifted          = "Drifted"
+	ReasonEdited           = "Edited"
+	ReasonCommitIncomplete = "CommitIncomplete"
+	ReasonFleetSuspended   = "FleetSuspended"
+	ReasonFleetNotFound    = "FleetNotFound"
+	ReasonNoServers        = "NoServers"
+)
+
+// Reasons of a Fleet's conditions, holds and events, beside those above.
+const (
+	ReasonApplied              = "Applied"
+	ReasonApplying             = "Applying"
+	ReasonPruned               = "Pruned"
+	ReasonDriftPutBack         = "DriftPutBack"
+	ReasonApproved             = "Approved"
+	ReasonSuspended            = "Suspended"
+	ReasonFetching             = "Fetching"
+	ReasonFetchFailed          = "FetchFailed"
+	ReasonAuthenticationFailed = "AuthenticationFailed"
+	ReasonRefNotFound          = "RefNotFound"
+	ReasonSourceRefused        = "SourceRefused"
+	ReasonSignatureInvalid     = "SignatureInvalid"
+	ReasonCommitInvalid        = "CommitInvalid"
+	ReasonApplyFailed          = "ApplyFailed"
+	ReasonRolloutStalled       = "RolloutStalled"
+	ReasonSpecInvalid          = "SpecInvalid"
+)
