@@ -21,6 +21,10 @@ const (
 	ReasonFleetSuspended   = "FleetSuspended"
 	ReasonFleetNotFound    = "FleetNotFound"
 	ReasonNoServers        = "NoServers"
+	// ReasonGroupGone: the group whose rollout made an Operation is gone, or has given it up.
+	ReasonGroupGone = "GroupGone"
+	// ReasonAdopting: a Server is to be adopted as it is, and was not yet.
+	ReasonAdopting = "Adopting"
 )
 
 // Reasons of a Fleet's conditions, holds and events, beside those above.

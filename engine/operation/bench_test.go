@@ -32,6 +32,12 @@ type bench struct {
 	// cache has seen everything.
 	liveServer *v1alpha1.Server
 	liveSite   *operation.Site
+	// group whose rollout makes Operations, and its fleet; liveGroup and groupGone are what the API server
+	// says of it where the cache is behind.
+	group     *v1alpha1.ServerGroup
+	fleet     *v1alpha1.Fleet
+	liveGroup *v1alpha1.ServerGroup
+	groupGone bool
 
 	// What this process alone knows.
 	process  int
@@ -68,6 +74,7 @@ func (b *bench) snapshot() operation.Snapshot {
 	if b.op.Spec.ProvisioningProfileRef != nil {
 		s.Profile = b.profileOf(b.op.Spec.ProvisioningProfileRef.Name)
 	}
+	s.Rollout = b.rollout(false)
 	s.Calling, s.Reply, s.LastCall = b.calling != nil, b.reply, b.lastCall
 	if attempt := b.op.Status.LastAttempt(); attempt != nil {
 		s.NotLanded = attempt.By == s.Process && attempt.RequestID == b.intent && !b.landed
@@ -154,7 +161,28 @@ func (b *bench) confirm(s *operation.Snapshot) *operation.Confirmation {
 	if hold := operation.SiteHold(site); hold != nil {
 		return &operation.Confirmation{Hold: hold}
 	}
-	return &operation.Confirmation{Hold: operation.ServerHold(server, s.Conflicts)}
+	hold := operation.ServerHold(server, s.Conflicts)
+	if hold == nil {
+		hold = operation.AdoptionHold(b.op, server)
+	}
+	if s.Rollout = b.rollout(true); hold == nil && s.Rollout != nil {
+		hold = s.Rollout.Hold
+	}
+	return &operation.Confirmation{Hold: hold}
+}
+
+// rollout is what the group says; exact, as the API server has it.
+func (b *bench) rollout(exact bool) *operation.Rollout {
+	if b.op.Labels[v1alpha1.LabelGroup] == "" {
+		return nil
+	}
+	group := b.group
+	if exact && b.groupGone {
+		group = nil
+	} else if exact && b.liveGroup != nil {
+		group = b.liveGroup
+	}
+	return operation.RolloutOf(b.op, b.server, group, b.fleet, exact, b.now)
 }
 
 func (b *bench) call(call operation.Call) {

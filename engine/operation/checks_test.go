@@ -108,6 +108,30 @@ func (c *checker) checkCall(s *operation.Snapshot, call operation.Call) error {
 		return fmt.Errorf("start on another Server than was decided on")
 	}
 	c.none = ""
+	return checkMeant(s)
+}
+
+// checkMeant: the first attempt of what a rollout made is for a machine and a content as they were then.
+func checkMeant(s *operation.Snapshot) error {
+	for _, attempt := range s.Operation.Status.Attempts {
+		if attempt.Outcome != "" && attempt.Outcome != v1alpha1.AttemptWithdrawn {
+			return nil
+		}
+	}
+	if s.Rollout != nil && (s.Rollout.Reason != "" || s.Rollout.Hold != nil) {
+		return fmt.Errorf("start against the rollout's word: %+v", s.Rollout)
+	}
+	expected := s.Operation.Spec.Expected
+	if expected == nil {
+		return nil
+	}
+	last := ""
+	if s.Server.Status.LastOperation != nil {
+		last = s.Server.Status.LastOperation.UID
+	}
+	if s.Profile.Hash != expected.ProfileHash || last != expected.LastOperation && last != string(s.Operation.UID) {
+		return fmt.Errorf("start of what was made for %+v, with %s after %q", expected, s.Profile.Hash, last)
+	}
 	return nil
 }
 

@@ -72,6 +72,9 @@ func overtaken(s *Snapshot) string {
 	if reason, _ := wrongServer(s); reason != "" {
 		return reason
 	}
+	if reason, _ := void(s); reason != "" {
+		return reason
+	}
 	if reason, _ := changedSinceDecided(s); reason != "" {
 		return reason
 	}
@@ -233,7 +236,12 @@ func withdraw(s *Snapshot, reason string) Effect {
 		return withdrawHeld(s, &v1alpha1.Hold{Source: "Server/" + s.Operation.Spec.ServerRef.Name, Reason: v1alpha1.ReasonInterrupted,
 			Message: stopMessage(s, reason), ClearsWhen: "the Server is free"})
 	}
-	return settleOpen(s, phaseOfStop(reason), v1alpha1.AttemptWithdrawn, reason, stopMessage(s, reason), serverUntouched)
+	phase := phaseOfStop(reason)
+	if s.Operation.Spec.Expected != nil && !begun(&s.Operation.Status) {
+		// Whoever made it for a machine and a content as they were decides anew.
+		phase = v1alpha1.OperationCancelled
+	}
+	return settleOpen(s, phase, v1alpha1.AttemptWithdrawn, reason, stopMessage(s, reason), serverUntouched)
 }
 
 // withdrawHeld takes an intent back because of what the API server said in the last moment: the

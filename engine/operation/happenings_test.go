@@ -36,6 +36,7 @@ var happenings = []happening{
 		}
 	}},
 	{"pause or resume", pauseOrResume},
+	{"group", changeGroup},
 	{"watch", func(l *life, _ *rapid.T) { verbWatch(l.bench, nil) }},
 	{"edit the profile", editProfile},
 	{"server anew", serverAnew},
@@ -126,6 +127,29 @@ func pauseOrResume(l *life, t *rapid.T) {
 		return
 	}
 	l.server, l.liveServer = next, nil
+}
+
+// changeGroup pauses or resumes the rollout, gives the place up or deletes the group, seen or not yet.
+func changeGroup(l *life, t *rapid.T) {
+	if l.group == nil {
+		return
+	}
+	next := l.group.DeepCopy()
+	next.Spec.Rollout.Paused = rapid.Bool().Draw(t, "paused")
+	if rapid.IntRange(0, 9).Draw(t, "forgets") == 0 {
+		next.Status.InFlight = nil
+	}
+	gone := rapid.IntRange(0, 9).Draw(t, "gone") == 0
+	switch unseen := rapid.Bool().Draw(t, "unseen"); {
+	case gone && unseen:
+		l.groupGone = true
+	case gone:
+		l.group, l.groupGone, l.liveGroup = nil, false, nil
+	case unseen:
+		l.liveGroup = next
+	default:
+		l.group, l.liveGroup = next, nil
+	}
 }
 
 func editProfile(l *life, t *rapid.T) {

@@ -65,8 +65,23 @@ func newLife(t *rapid.T) *life {
 	}
 	if action == v1alpha1.ActionRepave {
 		l.op.Spec.ProvisioningProfileRef = &v1alpha1.LocalReference{Name: "os"}
+		l.ofRollout(t)
 	}
 	return l
+}
+
+// ofRollout makes the Operation one of a group's rollout, or leaves it as somebody made it by hand.
+func (l *life) ofRollout(t *rapid.T) {
+	if rapid.Bool().Draw(t, "by hand") {
+		return
+	}
+	l.server.Labels = map[string]string{"role": "web"}
+	l.group = &v1alpha1.ServerGroup{ObjectMeta: metav1.ObjectMeta{Name: "web", Namespace: "dc-west", CreationTimestamp: metav1.NewTime(l.now)}}
+	l.group.Spec.Selector.MatchLabels = map[string]v1alpha1.LabelValue{"role": "web"}
+	l.group.Spec.ProvisioningProfileRef.Name = "os"
+	l.takes(l.op.Name)
+	l.op.Labels = map[string]string{v1alpha1.LabelGroup: "web"}
+	l.op.Spec.Expected = &v1alpha1.Expected{ProfileHash: "h0"}
 }
 
 func newServer(b *bench) *v1alpha1.Server {
@@ -149,6 +164,10 @@ func (l *life) hasClaim() bool {
 
 func (l *life) putRight() {
 	verbWatch(l.bench, nil)
+	if l.group != nil {
+		l.group = l.group.DeepCopy()
+		l.group.Spec.Rollout.Paused = false
+	}
 	l.bench.site.Paused, l.bench.site.Problem, l.verdict = false, nil, operation.Verdict{Admitted: true}
 	for _, request := range l.site.flying {
 		_, _ = l.site.start(request)

@@ -29,6 +29,8 @@ type Snapshot struct {
 	Site Site
 	// Conflicts are other Servers of the datacenter with the same MAC, boot MAC, BMC or address.
 	Conflicts []string
+	// Rollout that made it, and what that says of it now; nil where none did.
+	Rollout *Rollout
 
 	// Verdict of the gate in this pass; nil where it was not asked.
 	Verdict *Verdict

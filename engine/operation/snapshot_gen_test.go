@@ -57,7 +57,22 @@ func anySnapshot(t *rapid.T) operation.Snapshot {
 	if flip("confirmed") {
 		s.Confirmed = &operation.Confirmation{}
 	}
+	if s.Rollout = anyRollout(t); s.Rollout != nil && s.Confirmed != nil {
+		s.Confirmed.Hold = s.Rollout.Hold
+	}
 	return s
+}
+
+func anyRollout(t *rapid.T) *operation.Rollout {
+	switch rapid.IntRange(0, 3).Draw(t, "rollout") {
+	case 0:
+		return &operation.Rollout{}
+	case 1:
+		return &operation.Rollout{Reason: v1alpha1.ReasonGroupGone, Message: "the group is gone"}
+	case 2:
+		return &operation.Rollout{Hold: &v1alpha1.Hold{Source: "Suspend", Reason: v1alpha1.ReasonRolloutPaused, Message: "paused", ClearsWhen: "resumed"}}
+	}
+	return nil
 }
 
 func anyOperation(t *rapid.T) *v1alpha1.Operation {
@@ -74,12 +89,21 @@ func anyOperation(t *rapid.T) *v1alpha1.Operation {
 	}
 	if rapid.Bool().Draw(t, "repave") {
 		op.Spec.Operation, op.Spec.ProvisioningProfileRef = v1alpha1.ActionRepave, &v1alpha1.LocalReference{Name: "os"}
+		op.Spec.Expected = anyExpected(t)
 	}
 	op.Status = anyStatus(t)
 	if len(op.Status.Attempts) > 0 {
 		op.Finalizers = []string{v1alpha1.Finalizer}
 	}
 	return op
+}
+
+func anyExpected(t *rapid.T) *v1alpha1.Expected {
+	if rapid.Bool().Draw(t, "expected") {
+		return nil
+	}
+	return &v1alpha1.Expected{ProfileHash: rapid.SampledFrom([]string{"h0", "h0", "h1"}).Draw(t, "expected hash"),
+		LastOperation: rapid.SampledFrom([]string{"", "", "other"}).Draw(t, "expected last")}
 }
 
 // anyStatus is one that the API server would accept: only the last attempt is open.

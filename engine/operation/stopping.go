@@ -161,7 +161,10 @@ func stopMessage(s *Snapshot, reason string) string {
 	case v1alpha1.ReasonServerRecreated:
 		return fmt.Sprintf("Server %s was made anew, and this Operation was meant for the one before it", s.Operation.Spec.ServerRef.Name)
 	}
-	if _, message := changedSinceDecided(s); message != "" {
+	if now, message := void(s); now == reason {
+		return message
+	}
+	if now, message := changedSinceDecided(s); now == reason {
 		return message
 	}
 	return reason

@@ -26,6 +26,8 @@ var verbs = map[string]func(*bench, *datadriven.TestData) string{
 	"server":     verbServer,
 	"profile":    verbProfile,
 	"datacenter": verbDatacenter,
+	"group":      verbGroup,
+	"fleet":      verbFleet,
 	"gate":       verbGate,
 	"tick":       verbTick,
 	"clock":      verbClock,

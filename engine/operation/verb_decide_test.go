@@ -60,6 +60,9 @@ func describe(b *bench, effect operation.Effect) string {
 		if hold := b.confirm(&s).Hold; hold != nil {
 			return "confirm: " + hold.Reason
 		}
+		if s.Rollout != nil && s.Rollout.Reason != "" {
+			return "confirm: " + s.Rollout.Reason
+		}
 		return "confirm: nothing speaks against it"
 	case operation.Call:
 		return describeCall(effect)

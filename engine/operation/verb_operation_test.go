@@ -11,7 +11,7 @@ import (
 )
 
 // operation ACTION [name=] [server=] [profile=] [retries=] [timeout=] [ttl=] [priority=] [serverUID=]
-// [onlyIfNeeded] [unstamped]: somebody creates an Operation, and the story goes on with that one.
+// [onlyIfNeeded] [unstamped] [expect=] [after=] [group=] [commit=]: somebody creates an Operation, and the story goes on with that one.
 // Admission stamps it with the finalizer, which saves a write; unstamped, it was not there to do so.
 func verbOperation(b *bench, d *datadriven.TestData) string {
 	action := v1alpha1.Action(bare(d, 0))
@@ -32,6 +32,14 @@ func verbOperation(b *bench, d *datadriven.TestData) string {
 	if d.HasArg("ttl") {
 		ttl := int32(number(d, "ttl"))
 		op.Spec.TTLSecondsAfterFinished = &ttl
+	}
+	if d.HasArg("expect") || d.HasArg("after") {
+		op.Spec.Expected = &v1alpha1.Expected{ProfileHash: word(d, "expect", ""), LastOperation: word(d, "after", "")}
+	}
+	if group := word(d, "group", ""); group != "" {
+		op.Labels = map[string]string{v1alpha1.LabelGroup: group}
+		op.Annotations = map[string]string{v1alpha1.AnnotationCommit: word(d, "commit", ""), v1alpha1.AnnotationAuthor: "ada", v1alpha1.AnnotationSignedBy: "key-1"}
+		b.takes(op.Name)
 	}
 	if !d.HasArg("unstamped") {
 		op.Finalizers = []string{v1alpha1.Finalizer}

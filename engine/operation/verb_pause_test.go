@@ -41,6 +41,12 @@ func verbWatch(b *bench, _ *datadriven.TestData) string {
 	if b.liveServer != nil {
 		b.server, b.liveServer = b.liveServer, nil
 	}
+	if b.liveGroup != nil {
+		b.group, b.liveGroup = b.liveGroup, nil
+	}
+	if b.groupGone {
+		b.group, b.groupGone = nil, false
+	}
 	if b.liveSite != nil {
 		b.site, b.liveSite = *b.liveSite, nil
 	}

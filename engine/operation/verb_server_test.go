@@ -9,7 +9,7 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 )
 
-// server NAME [mac=] [ipv4=] [state=] [os=] [claimedBy=]: a Server is created or edited.
+// server NAME [mac=] [ipv4=] [state=] [os=] [hash=] [last=] [adopt=] [role=] [claimedBy=]: a Server is created or edited.
 // server NAME anew: it is deleted and made again under its name.
 // server NAME gone: it is deleted. server NAME quarantined | released | maintenance: as it says.
 func verbServer(b *bench, d *datadriven.TestData) string {
@@ -37,6 +37,22 @@ func editServer(b *bench, d *datadriven.TestData, server *v1alpha1.Server) {
 	server.Status.State = v1alpha1.ServerState(word(d, "state", string(server.Status.State)))
 	if version := word(d, "os", ""); version != "" {
 		server.Status.CurrentOS, server.Status.Applied = version, &v1alpha1.Applied{OSVersion: version}
+	}
+	if hash := word(d, "hash", ""); hash != "" {
+		server.Status.Applied.Hash = hash
+		server.Status.Applied.At = metav1.NewTime(b.now)
+	}
+	if last := word(d, "last", ""); last != "" {
+		server.Status.LastOperation = &v1alpha1.LastOperation{Name: "by-hand", UID: last, Phase: v1alpha1.OperationSucceeded, Reason: v1alpha1.ReasonSucceeded}
+	}
+	if d.HasArg("adopt") {
+		server.Spec.Adopt = nil
+		if name := word(d, "adopt", ""); name != "" {
+			server.Spec.Adopt = &v1alpha1.Adoption{Profile: name}
+		}
+	}
+	if role := word(d, "role", ""); role != "" {
+		server.Labels = map[string]string{"role": role}
 	}
 	if owner := word(d, "claimedBy", ""); owner != "" {
 		server.Status.ActiveOperation = &v1alpha1.ActiveOperation{Name: owner, UID: "uid-of-" + owner, Since: metav1.NewTime(b.now)}

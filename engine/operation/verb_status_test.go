@@ -25,6 +25,9 @@ func verbStatus(b *bench, _ *datadriven.TestData) string {
 	for i := range status.Holds {
 		fmt.Fprintf(&out, "  held by %s, %s, since %s\n", status.Holds[i].Source, status.Holds[i].Reason, status.Holds[i].Since.UTC().Format("15:04:05"))
 	}
+	if decided := status.DecidedOn; decided != nil && decided.Commit != "" {
+		fmt.Fprintf(&out, "  on commit %s of %s, signed by %s\n", decided.Commit, decided.Author, decided.SignedBy)
+	}
 	fmt.Fprintln(&out, "  "+describeConditions(status))
 	fmt.Fprintln(&out, "  "+describeServer(b.server))
 	return out.String()

@@ -27,6 +27,9 @@ func decideWaiting(s *Snapshot) Effect {
 	if reason, message := wrongServer(s); reason != "" {
 		return endWaiting(s, v1alpha1.OperationCancelled, reason, message)
 	}
+	if reason, message := void(s); reason != "" {
+		return endWaiting(s, v1alpha1.OperationCancelled, reason, message)
+	}
 	if reason, message := changedSinceDecided(s); reason != "" {
 		return endWaiting(s, v1alpha1.OperationFailed, reason, message)
 	}
@@ -137,6 +140,9 @@ func standingHold(s *Snapshot) (*v1alpha1.Hold, time.Time) {
 	if hold := ServerHold(s.Server, s.Conflicts); hold != nil {
 		return hold, time.Time{}
 	}
+	if hold, until := rolloutHold(s); hold != nil {
+		return hold, until
+	}
 	if hold := SiteHold(s.Site); hold != nil {
 		return hold, time.Time{}
 	}
@@ -155,6 +161,24 @@ func standingHold(s *Snapshot) (*v1alpha1.Hold, time.Time) {
 	return nil, time.Time{}
 }
 
+// rolloutHold gives what keeps a rollout from starting anything on the machine. What was begun is seen
+// out: a machine that is half wiped helps nobody.
+func rolloutHold(s *Snapshot) (*v1alpha1.Hold, time.Time) {
+	if begun(&s.Operation.Status) {
+		return nil, time.Time{}
+	}
+	if hold := AdoptionHold(s.Operation, s.Server); hold != nil {
+		return hold, time.Time{}
+	}
+	if s.Rollout == nil || s.Rollout.Hold == nil {
+		return nil, time.Time{}
+	}
+	if s.Rollout.Hold.Until != nil {
+		return s.Rollout.Hold, s.Rollout.Hold.Until.Time
+	}
+	return s.Rollout.Hold, time.Time{}
+}
+
 // lastLook gives what the API server said in the last moment, until the cache has had time to show
 // it too.
 func lastLook(s *Snapshot) (*v1alpha1.Hold, time.Time) {
@@ -171,11 +195,7 @@ func lastLook(s *Snapshot) (*v1alpha1.Hold, time.Time) {
 // ServerHold gives what keeps every Operation off a Server: a pause, maintenance, a quarantine, or
 // another Server with its identity.
 func ServerHold(server *v1alpha1.Server, conflicts []string) *v1alpha1.Hold {
-	source := "Server/" + server.Name
-	because := ""
-	if server.Spec.Reason != "" {
-		because = " (" + server.Spec.Reason + ")"
-	}
+	source, because := "Server/"+server.Name, because(server.Spec.Reason)
 	switch {
 	case len(conflicts) > 0:
 		return &v1alpha1.Hold{Source: source, Reason: v1alpha1.ReasonIdentityConflict,
@@ -205,12 +225,8 @@ func SiteHold(site Site) *v1alpha1.Hold {
 	if !site.Paused {
 		return nil
 	}
-	because := ""
-	if site.Reason != "" {
-		because = " (" + site.Reason + ")"
-	}
 	return &v1alpha1.Hold{Source: "Datacenter/" + site.Name, Reason: v1alpha1.ReasonDatacenterPaused,
-		Message: fmt.Sprintf("Datacenter %s is paused%s", site.Name, because), ClearsWhen: "spec.paused is false"}
+		Message: fmt.Sprintf("Datacenter %s is paused%s", site.Name, because(site.Reason)), ClearsWhen: "spec.paused is false"}
 }
 
 // retryAt is when the next attempt is due after one that failed.
@@ -301,6 +317,11 @@ func decidedOn(s *Snapshot) *v1alpha1.DecidedOn {
 	decided.IdentityHash = IdentityHash(&s.Server.Spec)
 	decided.Datacenter = s.Site.Name
 	decided.EndpointHash = endpointHash(s.Site.Endpoint)
+	if s.Operation.Labels[v1alpha1.LabelGroup] != "" {
+		decided.Commit = s.Operation.Annotations[v1alpha1.AnnotationCommit]
+		decided.Author = s.Operation.Annotations[v1alpha1.AnnotationAuthor]
+		decided.SignedBy = s.Operation.Annotations[v1alpha1.AnnotationSignedBy]
+	}
 	decided.Requester = s.Operation.Annotations[v1alpha1.AnnotationRequester]
 	if s.Profile != nil {
 		decided.ProfileHash = s.Profile.Hash
