@@ -1,0 +1,4 @@
+package tree
+
+// foreign checks an object of Kubernetes' own kinds.
+func (r *reading) foreign() {}
