@@ -1,0 +1,3 @@
+package source
+
+func (v *Verify) judge(raw []byte) (string, string) { return "", "" }
