@@ -44,11 +44,15 @@ func (i *item) problem(field, message, mend string) Problem {
 // reading is one document on its way to an object.
 type reading struct {
 	*commit
-	chunk    chunk
-	root     *yaml.Node
-	object   map[string]any
+	chunk  chunk
+	root   *yaml.Node
+	object map[string]any
+	// full is the object with the schema's defaults.
+	full     map[string]any
 	kind     kind
 	problems []Problem
+	// paths of an object that stand for others in the file.
+	paths map[string]string
 }
 
 // wanted are the fields that are remembered with their places.
@@ -112,6 +116,13 @@ func (r *reading) item(shared bool) *item {
 
 // problem at a field, or where it would be.
 func (r *reading) problem(field, message, mend string) {
+	for from, to := range r.paths {
+		if rest, ok := strings.CutPrefix(field, from); ok {
+			message, mend = strings.ReplaceAll(message, from, to), strings.ReplaceAll(mend, from, to)
+			field = to + rest
+			break
+		}
+	}
 	n, _ := spot(r.root, field)
 	p := r.chunk.problem(n.Line, n.Column, plain(message), mend)
 	p.Object, p.Field = r.title(), field
@@ -225,8 +236,7 @@ func stringOf(v any) string {
 // typed makes the kind's own type of the object.
 func (r *reading) typed(i *item) {
 	made := r.kind.made()
-	content := r.defaulted()
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, made); err != nil {
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(r.full, made); err != nil {
 		r.problem("spec", "the object cannot be read as a "+r.kind.name+": "+plain(err.Error()), "compare it with config/samples")
 		return
 	}
