@@ -14,11 +14,15 @@ type Snapshot struct {
 	Group *v1alpha1.ServerGroup
 	// Profile that it names.
 	Profile Profile
-	// Servers that its selector takes, in any order, and those of status.inFlight that it no longer
-	// does.
+	// Servers that its selector takes, in any order (by name costs least), and those of status.inFlight
+	// that it no longer does.
 	Servers []*v1alpha1.Server
 	// Operations that have not ended, and those of status.inFlight, by name.
 	Operations map[string]*v1alpha1.Operation
+	// Gone names Operations of status.inFlight that are not in Operations because the API server itself,
+	// asked for them, has none. The Server of each was read from it too, after that: see
+	// Decision.Confirm.
+	Gone map[string]bool
 	// SharedWith names, for a server that another group selects too, that group.
 	SharedWith map[string]string
 	// Conflicts names, for a server whose identity another Server of the datacenter has too, what they
@@ -43,6 +47,9 @@ type Profile struct {
 	Inputs string
 	// OSVersion that it says.
 	OSVersion string
+	// Apply is the number of the fleet's apply that last wrote it; 0 where it is not of the group's
+	// fleet.
+	Apply int64
 	// Problem that keeps it from being used; nil for none.
 	Problem *v1alpha1.Hold
 }
@@ -57,6 +64,10 @@ type Decision struct {
 	Create []*v1alpha1.Operation
 	// Cancel are names of Operations that have not started and are not wanted any more.
 	Cancel []string
+	// Confirm are names of Operations that are not seen, and of which it matters whether they exist. For
+	// each, in this order: read it from the API server; where there is none, read its Server from it as
+	// well, and decide again with the name in Snapshot.Gone.
+	Confirm []string
 	// Wake is when to decide again, though nothing changes meanwhile; zero for never.
 	Wake time.Time
 	// Events to tell.

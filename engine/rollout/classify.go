@@ -1,0 +1,178 @@
+package rollout
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"stargate.io/stargate/api/v1alpha1"
+)
+
+// class is what a rollout makes of a server.
+type class int8
+
+// The classes, in the order in which they are asked for.
+const (
+	// classSkipped: another group selects it too, or it is held.
+	classSkipped class = iota
+	// classActive: an Operation of this rollout has it.
+	classActive
+	// classUpdated: it has the content.
+	classUpdated
+	// classLeft: it failed, or its Operation was denied or cancelled.
+	classLeft
+	// classDrifted: somebody gave it another content since the revision came, and that is only reported.
+	classDrifted
+	// classWaiting: it differs, and an Operation that is not the rollout's, or a commit that is not in
+	// yet, is in the way.
+	classWaiting
+	// classBehind: it differs and may be taken.
+	classBehind
+	classes
+)
+
+// classify says what is made of each member, and counts the unavailable ones.
+func (p *plan) classify() {
+	p.indexLists()
+	p.markBusy()
+	p.budget = p.newBudget()
+	for i := range p.members {
+		m := &p.members[i]
+		m.class = p.classOf(m)
+		m.down = m.slot >= 0 || m.busy || unavailable(m.server)
+		if m.down {
+			p.budget.count(m)
+		}
+	}
+	for i := range p.next.InFlight {
+		if p.find(p.next.InFlight[i].Server) < 0 {
+			p.budget.countStranger(p.serverOf(p.next.InFlight[i].Server, p.next.InFlight[i].UID))
+		}
+	}
+}
+
+// indexLists ties the lists of the status to the members.
+func (p *plan) indexLists() {
+	for i := range p.next.InFlight {
+		if at := p.find(p.next.InFlight[i].Server); at >= 0 {
+			p.members[at].slot = int32(i) //nolint:gosec // at most listLimit
+		}
+	}
+	for i := range p.next.Left {
+		if at := p.find(p.next.Left[i].Server); at >= 0 {
+			p.members[at].left = int32(i) //nolint:gosec // at most listLimit
+		}
+	}
+}
+
+// markBusy marks the members that an Operation of somebody else is about to disrupt.
+func (p *plan) markBusy() {
+	for name, op := range p.s.Operations {
+		if op.Status.Phase.Terminal() || op.Spec.Operation == v1alpha1.ActionInspect || op.Spec.Operation == v1alpha1.ActionPowerOn {
+			continue
+		}
+		at := p.find(op.Spec.ServerRef.Name)
+		if at < 0 {
+			continue
+		}
+		m := &p.members[at]
+		if m.slot < 0 || p.next.InFlight[m.slot].Operation != name {
+			m.busy = true
+		}
+	}
+}
+
+func (p *plan) classOf(m *member) class {
+	server := m.server
+	switch {
+	case m.slot >= 0:
+		return classActive
+	case p.s.SharedWith[server.Name] != "":
+		return classSkipped
+	case p.updated(server):
+		return classUpdated
+	case p.skipped(server):
+		return classSkipped
+	case m.left >= 0:
+		return classLeft
+	case p.rollout().OnDrift != v1alpha1.DriftRepave && p.drifted(server):
+		return classDrifted
+	case m.busy, server.Status.ActiveOperation != nil, p.unfinished(server):
+		return classWaiting
+	}
+	return classBehind
+}
+
+// skipped tells whether nothing may be done to a server, whatever it runs: another group selects it
+// too, its identity is in doubt, or a person keeps hands off it.
+func (p *plan) skipped(server *v1alpha1.Server) bool {
+	return p.s.SharedWith[server.Name] != "" || len(p.s.Conflicts[server.Name]) > 0 ||
+		server.Status.Quarantine != nil || server.Spec.Paused || server.Spec.Maintenance
+}
+
+// updated tells whether a server has the content.
+func (p *plan) updated(server *v1alpha1.Server) bool {
+	applied := server.Status.Applied
+	return applied != nil && applied.Hash == p.wanted && p.wanted != "" && server.Status.State != v1alpha1.ServerUntouched
+}
+
+// drifted tells whether somebody gave a server another content since the revision came: not an
+// Operation of an earlier revision of this group, which was seen out.
+func (p *plan) drifted(server *v1alpha1.Server) bool {
+	applied, started := server.Status.Applied, p.revision().StartedAt
+	if applied == nil || started == nil || !applied.At.After(started.Time) {
+		return false
+	}
+	return !strings.Contains(applied.Operation, p.signature(server))
+}
+
+// unavailable tells whether a server that was touched is not ready. One that never was serves nobody.
+func unavailable(server *v1alpha1.Server) bool {
+	status := &server.Status
+	if status.State == v1alpha1.ServerUntouched {
+		return false
+	}
+	return status.State != v1alpha1.ServerReady || status.Quarantine != nil || server.Spec.Maintenance ||
+		meta.IsStatusConditionFalse(status.Conditions, v1alpha1.ConditionReady)
+}
+
+// unhealthy tells whether an updated server speaks against going on. One that a person took out does
+// not.
+func unhealthy(server *v1alpha1.Server) bool {
+	return unavailable(server) && !server.Spec.Maintenance && !server.Spec.Paused
+}
+
+// differs counts the servers that do not have the content and that the rollout would give it, now or
+// once nothing is in their way.
+func (p *plan) differs() int {
+	n := 0
+	for i := range p.members {
+		switch m := &p.members[i]; m.class {
+		case classBehind, classWaiting, classLeft:
+			n++
+		case classSkipped:
+			if !p.updated(m.server) {
+				n++
+			}
+		case classActive:
+			if p.next.InFlight[m.slot].Revision != p.revision().Number {
+				n++
+			}
+		case classUpdated, classDrifted, classes:
+		}
+	}
+	return n
+}
+
+// oldest compares by when servers were given what they run, what was never touched first.
+func oldest(a, b *v1alpha1.Server) int {
+	return since(a).Compare(since(b).Time)
+}
+
+func since(server *v1alpha1.Server) metav1.Time {
+	if server.Status.Applied == nil {
+		return metav1.Time{}
+	}
+	return server.Status.Applied.At
+}

@@ -1,0 +1,78 @@
+package rollout
+
+import (
+	"slices"
+
+	"stargate.io/stargate/api/v1alpha1"
+)
+
+// take takes servers of the wave that is under way, as many as the guard and the budget let pass. What
+// stands in the way of the first one that is not taken is said.
+func (p *plan) take() {
+	if p.current < 0 || len(p.stays) > 0 || p.stopped() || p.fullLeft() {
+		return
+	}
+	left := p.unguarded()
+	refused := fits
+	var refusedOne *member
+	for _, i := range p.candidates() {
+		m := &p.members[i]
+		if left <= 0 {
+			p.holdGuard()
+			return
+		}
+		if v := p.budget.ask(m); v != fits {
+			if refusedOne == nil {
+				refused, refusedOne = v, m
+			}
+			if p.budget.inFlight >= p.budget.limit {
+				break
+			}
+			continue
+		}
+		p.takeOne(m)
+		left--
+	}
+	if refusedOne != nil {
+		p.holdBudget(refused, refusedOne)
+	}
+}
+
+// candidates of the wave that is under way, in the order in which they are taken.
+func (p *plan) candidates() []int32 {
+	found := make([]int32, 0, p.waves[p.current].behind)
+	for _, i := range p.order() {
+		if m := &p.members[i]; m.class == classBehind && int(m.wave) == p.current {
+			found = append(found, i)
+		}
+	}
+	if p.rollout().Order == v1alpha1.OrderOldestFirst {
+		slices.SortStableFunc(found, func(a, b int32) int { return oldest(p.members[a].server, p.members[b].server) })
+	}
+	return found
+}
+
+// takeOne writes a server into the status. Its Operation is made after that.
+func (p *plan) takeOne(m *member) {
+	r := p.revision()
+	r.Made++
+	p.budget.take(m)
+	p.next.InFlight = append(p.next.InFlight, v1alpha1.InFlightServer{
+		Server: m.server.Name, UID: string(m.server.UID), Operation: p.operationName(m.server),
+		Revision: r.Number, ProfileHash: r.ProfileHash, LastOperation: lastOperation(m.server), Since: p.now,
+	})
+	m.class, m.slot = classActive, int32(len(p.next.InFlight)-1) //nolint:gosec // at most listLimit
+	w := &p.waves[m.wave]
+	w.behind--
+	w.status.Active++
+	if w.status.StartedAt == nil {
+		w.status.StartedAt = p.now.DeepCopy()
+		p.tell(false, v1alpha1.ReasonWaveStarted, "wave "+w.status.Name+" of revision "+r.Name+" starts")
+	}
+}
+
+// fullLeft tells whether the list of servers that are left could not take those in flight as well:
+// what fell out of it would be tried again and again.
+func (p *plan) fullLeft() bool {
+	return len(p.next.Left)+len(p.next.InFlight) >= listLimit && len(p.next.Left) > 0
+}
