@@ -22,28 +22,36 @@ type Rollout struct {
 // are none. exact says that all of them are as the API server has them in this moment: then a group that
 // holds no place for the Operation did not make it, or has given it up.
 func RolloutOf(op *v1alpha1.Operation, server *v1alpha1.Server, group *v1alpha1.ServerGroup, fleet *v1alpha1.Fleet, exact bool, now time.Time) *Rollout {
-	name := op.Labels[v1alpha1.LabelGroup]
 	rollout := &Rollout{}
-	switch {
-	case begun(&op.Status):
-		// What was begun is seen out.
-	case group == nil || group.DeletionTimestamp != nil:
-		rollout.Reason, rollout.Message = v1alpha1.ReasonGroupGone, fmt.Sprintf("ServerGroup %s, whose rollout made this Operation, is gone; nothing was done to the machine", name)
-	case group.CreationTimestamp.After(op.CreationTimestamp.Time):
-		rollout.Reason, rollout.Message = v1alpha1.ReasonGroupGone, fmt.Sprintf("ServerGroup %s was made anew, and the rollout of the one before it made this Operation; nothing was done to the machine", name)
-	case exact && !holdsPlace(group, op.Name):
-		rollout.Reason, rollout.Message = v1alpha1.ReasonGroupGone, fmt.Sprintf("the rollout of ServerGroup %s holds no place for this Operation (status.inFlight); nothing was done to the machine", name)
-	case op.Spec.ProvisioningProfileRef != nil && op.Spec.ProvisioningProfileRef.Name != group.Spec.ProvisioningProfileRef.Name:
-		rollout.Reason, rollout.Message = v1alpha1.ReasonProfileChanged, fmt.Sprintf("ServerGroup %s names the profile %s now; nothing was done to the machine, and the group decides anew", name, group.Spec.ProvisioningProfileRef.Name)
-	case server != nil && !selects(group, server):
-		rollout.Reason, rollout.Message = v1alpha1.ReasonServerChanged, fmt.Sprintf("ServerGroup %s no longer selects server %s; nothing was done to the machine", name, server.Name)
-	default:
-		rollout.Hold = pausedRollout(group, now)
-		if rollout.Hold == nil {
-			rollout.Hold = suspendedFleet(fleet, now)
-		}
+	if begun(&op.Status) {
+		return rollout // what was begun is seen out
+	}
+	if rollout.Reason, rollout.Message = unwanted(op, server, group, exact); rollout.Reason != "" {
+		return rollout
+	}
+	if rollout.Hold = pausedRollout(group, now); rollout.Hold == nil {
+		rollout.Hold = suspendedFleet(fleet, now)
 	}
 	return rollout
+}
+
+// unwanted tells whether a group no longer wants an Operation that its rollout made.
+func unwanted(op *v1alpha1.Operation, server *v1alpha1.Server, group *v1alpha1.ServerGroup, exact bool) (reason, message string) {
+	const untouched = "nothing was done to the machine"
+	name, profile := op.Labels[v1alpha1.LabelGroup], op.Spec.ProvisioningProfileRef
+	switch {
+	case group == nil || group.DeletionTimestamp != nil:
+		return v1alpha1.ReasonGroupGone, fmt.Sprintf("ServerGroup %s, whose rollout made this Operation, is gone; %s", name, untouched)
+	case group.CreationTimestamp.After(op.CreationTimestamp.Time):
+		return v1alpha1.ReasonGroupGone, fmt.Sprintf("ServerGroup %s was made anew, and the rollout of the one before it made this Operation; %s", name, untouched)
+	case exact && !holdsPlace(group, op.Name):
+		return v1alpha1.ReasonGroupGone, fmt.Sprintf("the rollout of ServerGroup %s holds no place for this Operation (status.inFlight); %s", name, untouched)
+	case profile != nil && profile.Name != group.Spec.ProvisioningProfileRef.Name:
+		return v1alpha1.ReasonProfileChanged, fmt.Sprintf("ServerGroup %s names the profile %s now; %s, and the group decides anew", name, group.Spec.ProvisioningProfileRef.Name, untouched)
+	case server != nil && !selects(group, server):
+		return v1alpha1.ReasonServerChanged, fmt.Sprintf("ServerGroup %s no longer selects server %s; %s", name, server.Name, untouched)
+	}
+	return "", ""
 }
 
 func holdsPlace(group *v1alpha1.ServerGroup, operation string) bool {

@@ -54,6 +54,32 @@ func (j *judge) starts(request drivers.Request, _ string) {
 	if !j.intents[request.ID] {
 		j.world.broken("I2: %s is sent without a stored intent", request.ID)
 	}
+	j.asMeant(request)
+}
+
+// asMeant: the first request of what was made for a machine and a content as they were then says just
+// that, and leaves while nothing was done to the machine since.
+func (j *judge) asMeant(request drivers.Request) {
+	op := j.world.api.ever[types.UID(request.ID[:strings.LastIndex(request.ID, "-")])]
+	if op == nil || op.Spec.Expected == nil || request.Image == nil || slices.ContainsFunc(op.Status.Attempts, func(a v1alpha1.Attempt) bool {
+		return a.Outcome != "" && a.Outcome != v1alpha1.AttemptWithdrawn
+	}) {
+		return
+	}
+	if request.Image.ProfileHash != op.Spec.Expected.ProfileHash {
+		j.world.broken("%s was made for %s, and %s is sent", op.Name, op.Spec.Expected.ProfileHash, request.Image.ProfileHash)
+	}
+	server, ok := j.world.api.get(servers, op.Spec.ServerRef.Name).(*v1alpha1.Server)
+	if !ok || !claims(op, server) {
+		return
+	}
+	last := ""
+	if server.Status.LastOperation != nil {
+		last = server.Status.LastOperation.UID
+	}
+	if last != op.Spec.Expected.LastOperation {
+		j.world.broken("%s was made after %q, and is sent after %q", op.Name, op.Spec.Expected.LastOperation, last)
+	}
 }
 
 // accepted is told of each job that a site is about to make.

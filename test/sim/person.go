@@ -11,6 +11,7 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/drivers"
 	"stargate.io/stargate/engine/operation"
+	"stargate.io/stargate/engine/profile"
 )
 
 // patience is how long people wait before they look at a machine: nothing that was sent before can
@@ -60,6 +61,9 @@ func (h *person) order() {
 	if w.chance(4) {
 		op.Spec.Operation, op.Spec.ProvisioningProfileRef = v1alpha1.ActionReboot, nil
 	}
+	if op.Spec.Operation == v1alpha1.ActionRepave && w.chance(3) {
+		op.Spec.Expected = h.asItIs(op)
+	}
 	if w.chance(3) {
 		op.Spec.Timeout = &metav1.Duration{Duration: w.between(20*time.Second, 5*time.Minute).Truncate(time.Second)}
 	}
@@ -72,6 +76,18 @@ func (h *person) order() {
 	}
 	w.note("person", "orders %s, %s of %s", op.Name, op.Spec.Operation, op.Spec.ServerRef.Name)
 	_ = w.api.create(operations, op)
+}
+
+// asItIs is what a rollout would say that it made an Operation for.
+func (h *person) asItIs(op *v1alpha1.Operation) *v1alpha1.Expected {
+	expected := &v1alpha1.Expected{}
+	if object, ok := h.world.api.get(profiles, op.Spec.ProvisioningProfileRef.Name).(*v1alpha1.ProvisioningProfile); ok {
+		expected.ProfileHash = profile.Hash(&object.Spec, profile.Documents{})
+	}
+	if server := h.world.api.get(servers, op.Spec.ServerRef.Name).(*v1alpha1.Server); server.Status.LastOperation != nil {
+		expected.LastOperation = server.Status.LastOperation.UID
+	}
+	return expected
 }
 
 // any picks an Operation that has not ended; "" for none.
