@@ -23,6 +23,8 @@ const (
 	ReasonNoServers        = "NoServers"
 	// ReasonGroupGone: the group whose rollout made an Operation is gone, or has given it up.
 	ReasonGroupGone = "GroupGone"
+	// ReasonOperationNotMade: an Operation of a rollout could not be made, and is tried again.
+	ReasonOperationNotMade = "OperationNotMade"
 	// ReasonAdopting: a Server is to be adopted as it is, and was not yet.
 	ReasonAdopting = "Adopting"
 )

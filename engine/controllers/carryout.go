@@ -184,7 +184,12 @@ func (r *Operations) confirmServer(ctx context.Context, p *pass) error {
 	if err != nil {
 		return err
 	}
-	p.Confirmed.Hold = operation.ServerHold(&server, shared)
+	if p.Confirmed.Hold = operation.ServerHold(&server, shared); p.Confirmed.Hold == nil {
+		p.Confirmed.Hold = operation.AdoptionHold(p.Operation, &server)
+	}
+	if err := r.confirmRollout(ctx, p, &server); err != nil {
+		return err
+	}
 	if p.intended {
 		return nil
 	}

@@ -38,6 +38,9 @@ func (r *Operations) gather(ctx context.Context, key types.NamespacedName) (*pas
 	if err := r.gatherProfile(ctx, p); err != nil {
 		return nil, err
 	}
+	if err := r.gatherRollout(ctx, p); err != nil {
+		return nil, err
+	}
 	r.calls.tell(op.UID, r.process, &p.Snapshot)
 	if underway(op) {
 		r.gate.Occupy(op, p.Site.Name)
@@ -116,34 +119,38 @@ func (r *Operations) gatherProfile(ctx context.Context, p *pass) error {
 
 // resolveProfile reads a profile with its documents and renders it for a server.
 func resolveProfile(ctx context.Context, reader client.Reader, secrets *sites, namespace, name string, server *v1alpha1.Server) (*operation.Profile, error) {
-	resolved := &operation.Profile{Name: name}
-	source := "ProvisioningProfile/" + name
 	var object v1alpha1.ProvisioningProfile
 	err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &object)
 	if apierrors.IsNotFound(err) {
-		resolved.Problem = &v1alpha1.Hold{Source: source, Reason: v1alpha1.ReasonProfileNotFound,
+		return &operation.Profile{Name: name, Problem: &v1alpha1.Hold{Source: "ProvisioningProfile/" + name, Reason: v1alpha1.ReasonProfileNotFound,
 			Message:    fmt.Sprintf("spec.provisioningProfileRef.name: no ProvisioningProfile %s in namespace %s; create it, or make an Operation with the right name", name, namespace),
-			ClearsWhen: "the ProvisioningProfile is created"}
-		return resolved, nil
+			ClearsWhen: "the ProvisioningProfile is created"}}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading ProvisioningProfile %s: %w", name, err)
 	}
-	documents, problem := readDocuments(ctx, secrets, &object)
+	return resolveObject(ctx, secrets, &object, server), nil
+}
+
+// resolveObject reads a profile's documents and renders it for a server, where there is one.
+func resolveObject(ctx context.Context, secrets *sites, object *v1alpha1.ProvisioningProfile, server *v1alpha1.Server) *operation.Profile {
+	resolved := &operation.Profile{Name: object.Name}
+	documents, problem := readDocuments(ctx, secrets, object)
 	if problem != nil {
 		resolved.Problem = problem
-		return resolved, nil
+		return resolved
 	}
 	resolved.Hash = profile.Hash(&object.Spec, documents)
 	if server == nil {
-		return resolved, nil
+		return resolved
 	}
-	resolved.Image, err = profile.Render(&object.Spec, documents, server)
+	image, err := profile.Render(&object.Spec, documents, server)
 	if err != nil {
-		resolved.Problem = &v1alpha1.Hold{Source: source, Reason: v1alpha1.ReasonProfileInvalid,
-			Message: fmt.Sprintf("ProvisioningProfile %s: %s", name, unquoted(&object.Spec, err)), ClearsWhen: "the profile is corrected"}
+		resolved.Problem = &v1alpha1.Hold{Source: "ProvisioningProfile/" + object.Name, Reason: v1alpha1.ReasonProfileInvalid,
+			Message: fmt.Sprintf("ProvisioningProfile %s: %s", object.Name, unquoted(&object.Spec, err)), ClearsWhen: "the profile is corrected"}
 	}
-	return resolved, nil
+	resolved.Image = image
+	return resolved
 }
 
 // unquoted is an error's text, without a word of a document that comes from a Secret.

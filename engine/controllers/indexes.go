@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -16,7 +17,11 @@ const (
 	indexProfile  = "live.profile"
 	indexIdentity = "identity"
 	indexLive     = "live"
+	indexGroup    = "live.group"
 )
+
+// byHand is the value of indexGroup for what no rollout made; no group can have that name.
+const byHand = "-"
 
 // Index sets up the indexes that the reconcilers look things up by. Operations that have ended are
 // in none of them.
@@ -40,6 +45,7 @@ func Index(ctx context.Context, indexer client.FieldIndexer) error {
 	}{
 		{&v1alpha1.Operation{}, indexServer, live(func(op *v1alpha1.Operation) string { return op.Spec.ServerRef.Name })},
 		{&v1alpha1.Operation{}, indexProfile, live(profileName)},
+		{&v1alpha1.Operation{}, indexGroup, live(func(op *v1alpha1.Operation) string { return cmp.Or(op.Labels[v1alpha1.LabelGroup], byHand) })},
 		{&v1alpha1.Operation{}, indexLive, live(func(*v1alpha1.Operation) string { return "true" })},
 		{&v1alpha1.Server{}, indexIdentity, func(object client.Object) []string {
 			server, ok := object.(*v1alpha1.Server)

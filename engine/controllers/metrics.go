@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -28,8 +29,33 @@ var (
 	}, []string{"datacenter"})
 )
 
+// groupServers and groupHolds tell of rollouts.
+var (
+	groupServers = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "stargate_group_servers", Help: "Servers of a ServerGroup, by what they are in its rollout.",
+	}, []string{"datacenter", "group", "state"})
+	groupHolds = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "stargate_group_holds_total", Help: "Times that a rollout began to wait, by reason.",
+	}, []string{"reason"})
+)
+
 func init() {
-	metrics.Registry.MustRegister(operationsEnded, operationSeconds, holdsWritten, siteCalls, siteActive)
+	metrics.Registry.MustRegister(operationsEnded, operationSeconds, holdsWritten, siteCalls, siteActive, groupServers, groupHolds)
+}
+
+// observeGroup counts what a group's status is about to say.
+func observeGroup(group *v1alpha1.ServerGroup, status *v1alpha1.ServerGroupStatus) {
+	for state, n := range map[string]int32{"all": status.Servers, "updated": status.Updated, "ready": status.Ready, "unavailable": status.Unavailable,
+		"active": status.Active, "failed": status.Failed, "drifted": status.Drifted, "skipped": status.Skipped} {
+		groupServers.WithLabelValues(group.Namespace, group.Name, state).Set(float64(n))
+	}
+	if len(status.Holds) > 0 && (len(group.Status.Holds) == 0 || group.Status.Holds[0].Reason != status.Holds[0].Reason) {
+		groupHolds.WithLabelValues(status.Holds[0].Reason).Inc()
+	}
+}
+
+func forgetGroup(key types.NamespacedName) {
+	groupServers.DeletePartialMatch(prometheus.Labels{"datacenter": key.Namespace, "group": key.Name})
 }
 
 func observeCall(site string, kind operation.CallKind, err error) {

@@ -84,6 +84,13 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	if err := setupServers(mgr, &Servers{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, servers: servers}); err != nil {
 		return err
 	}
+	if err := setupGroups(mgr, &Groups{
+		client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, recorder: options.Recorder,
+		operations: ops.operations, servers: servers, groups: newNewest[*v1alpha1.ServerGroup](),
+		roster: newRoster(), pace: newPace(), secrets: map[types.NamespacedName]documented{},
+	}); err != nil {
+		return err
+	}
 	return setupDatacenters(mgr, &Datacenters{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, ledger: places})
 }
 
@@ -94,6 +101,8 @@ func setupOperations(mgr ctrl.Manager, r *Operations, options Options) error {
 		Watches(&v1alpha1.Server{}, peers(r.client, r.ofServer)).
 		Watches(&v1alpha1.ProvisioningProfile{}, handler.EnqueueRequestsFromMapFunc(r.ofProfile), onSpec()).
 		Watches(&v1alpha1.Datacenter{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), onSpec()).
+		Watches(&v1alpha1.ServerGroup{}, handler.EnqueueRequestsFromMapFunc(r.ofGroup), onSpec()).
+		Watches(&v1alpha1.Fleet{}, handler.EnqueueRequestsFromMapFunc(r.ofFleet), onSpec()).
 		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 			r.mu.Lock()
 			defer r.mu.Unlock()
