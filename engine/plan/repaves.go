@@ -177,7 +177,7 @@ func (s *sight) content(group *v1alpha1.ServerGroup) string {
 // has gives the content that a server is recorded to have, or will be once it is adopted as it is; empty
 // for one of which nothing is known.
 func (s *sight) has(server *v1alpha1.Server) string {
-	if server.Status.Applied != nil {
+	if server.Status.Applied != nil && server.Status.State != v1alpha1.ServerUntouched {
 		return "hash:" + server.Status.Applied.Hash
 	}
 	if server.Spec.Adopt != nil && server.Status.State == v1alpha1.ServerUntouched && server.Status.LastOperation == nil {
