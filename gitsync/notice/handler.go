@@ -47,7 +47,7 @@ type Fleets interface {
 type Handler struct {
 	fleets Fleets
 
-	lanes [lanes]rate.Limiter
+	lanes [lanes]*rate.Limiter
 }
 
 // NewHandler gives one.
