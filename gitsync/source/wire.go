@@ -131,7 +131,7 @@ func explainNotOurRef(err error, seen *advert, commit plumbing.Hash) error {
 	if seen.shows(commit) {
 		return failure(Transient, "it is looked up again", "the ref moved on while commit %s was being fetched", commit)
 	}
-	return failure(RefNotFound, "follow a branch or tag that stands there, or have the server allow it: git config uploadpack.allowReachableSHA1InWant true",
+	return failure(RefNotFound, "follow a branch or tag that stands there, or have the server allow it: git config uploadpack.allowAnySHA1InWant true",
 		"the repository has no commit %s, or no branch or tag stands there and the server does not hand out others", commit)
 }
 

@@ -13,6 +13,7 @@ import (
 // world is a repository and a server of it.
 type world struct {
 	t     *testing.T
+	root  string
 	repo  *gitserver.Repo
 	http  *gitserver.HTTP
 	creds source.Credentials
@@ -34,7 +35,7 @@ func newWorld(t *testing.T, options ...gitserver.Options) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	return &world{t: t, repo: repo, http: server}
+	return &world{t: t, root: o.Root, repo: repo, http: server}
 }
 
 // must have no error.
@@ -92,6 +93,9 @@ func wants(t *testing.T, err error, kind source.Kind, words ...string) {
 		t.Errorf("got kind %q, want %q: %v", got, kind, err)
 		return
 	}
+	if err == nil {
+		return
+	}
 	for _, word := range words {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("got %q, want it to say %q", err, word)
@@ -113,3 +117,5 @@ func same(t *testing.T, got []string, want ...string) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+var orphan = gitserver.CommitOptions{Orphan: true}

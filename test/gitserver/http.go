@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/cgi"
@@ -92,8 +93,8 @@ func StartHTTP(o Options) (*HTTP, error) {
 	}
 	handler := &cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(string(backend)), "git-http-backend"),
-		Dir:  o.Root,
-		Env:  append(environment(), "GIT_PROJECT_ROOT="+o.Root, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=git"),
+		Dir:  o.Root, Logger: quiet(), Stderr: io.Discard,
+		Env: append(environment(), "GIT_PROJECT_ROOT="+o.Root, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=git"),
 	}
 	s.server = &http.Server{Handler: s.handler(handler), ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet()}
 	go func() {

@@ -209,18 +209,23 @@ func (r *Repo) WriteCommit(raw string) (string, error) {
 }
 
 // Head of a branch.
-func (r *Repo) Head(branch string) (string, error) { return r.Git("rev-parse", "refs/heads/"+branch) }
+func (r *Repo) Head(branch string) (string, error) {
+	return r.Git("rev-parse", "--verify", "refs/heads/"+branch)
+}
 
 // Branch that further commits go to; made at the current one's head where it is new.
 func (r *Repo) Branch(name string) error {
+	from := r.branch
+	r.branch = name
 	if _, err := r.Git("rev-parse", "--quiet", "--verify", "refs/heads/"+name); err != nil {
-		if head, err := r.Head(r.branch); err == nil {
-			if err := r.SetRef("refs/heads/"+name, head); err != nil {
-				return err
-			}
+		head, err := r.Head(from)
+		if err != nil { // nowhere yet: the first commit makes it
+			return nil //nolint:nilerr // a branch without commits is no error
+		}
+		if err := r.SetRef("refs/heads/"+name, head); err != nil {
+			return err
 		}
 	}
-	r.branch = name
 	_, err := r.Git("read-tree", "refs/heads/"+name)
 	return err
 }
