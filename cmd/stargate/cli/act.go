@@ -22,7 +22,7 @@ type action struct {
 	verb       string
 	action     v1alpha1.Action
 	short      string
-	effect     string // what it does to a server, for the plan: "This <effect> Server server-001"
+	effect     string // what it does to a server, for the gates: "This <effect> Server server-001"
 	disruptive bool   // asks first
 }
 
@@ -158,12 +158,12 @@ func (a *App) act(ctx context.Context, options *actOptions, names []string) erro
 	if err != nil {
 		return err
 	}
-	plans, err := cluster.plan(ctx, options, names)
+	plans, err := cluster.gates(ctx, options, names)
 	if err != nil {
 		return err
 	}
 	for _, plan := range plans {
-		a.showPlan(plan)
+		a.showGates(plan)
 	}
 	if options.disruptive && !options.yes && !options.dryRun {
 		if err := a.ask(ctx, options.verb+" "+subjects(names)+"?"); err != nil {
@@ -174,7 +174,7 @@ func (a *App) act(ctx context.Context, options *actOptions, names []string) erro
 }
 
 // carryOut makes the Operations, and waits for them where that is wanted.
-func (a *App) carryOut(ctx context.Context, c *cluster, options *actOptions, plans []plan) error {
+func (a *App) carryOut(ctx context.Context, c *cluster, options *actOptions, plans []gates) error {
 	made, code := a.createAll(ctx, c, options, plans)
 	if options.wait && !options.dryRun && len(made) > 0 {
 		ended, waited, err := a.await(ctx, c, made, options.waitOptions)

@@ -22,7 +22,7 @@ const (
 
 // createAll makes the Operations one after the other. One that is refused does not stop the others:
 // each was asked for.
-func (a *App) createAll(ctx context.Context, c *cluster, options *actOptions, plans []plan) ([]*v1alpha1.Operation, int) {
+func (a *App) createAll(ctx context.Context, c *cluster, options *actOptions, plans []gates) ([]*v1alpha1.Operation, int) {
 	var created []*v1alpha1.Operation
 	code := exitFine
 	for _, plan := range plans {

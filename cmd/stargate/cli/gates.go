@@ -15,8 +15,8 @@ import (
 	"stargate.io/stargate/engine/operation"
 )
 
-// plan is what is going to be done to one server, and what is known to stand in the way.
-type plan struct {
+// gates are what is going to be done to one server, and what is known to stand in the way.
+type gates struct {
 	options *actOptions
 	server  *v1alpha1.Server
 	profile *v1alpha1.ProvisioningProfile
@@ -25,10 +25,10 @@ type plan struct {
 	doubts []string
 }
 
-// plan reads what is meant. Everything is read before anything is written, so that a name mistyped
+// gates reads what is meant. Everything is read before anything is written, so that a name mistyped
 // at the end of the line stops the whole of it.
-func (c *cluster) plan(ctx context.Context, options *actOptions, names []string) ([]plan, error) {
-	var plans []plan
+func (c *cluster) gates(ctx context.Context, options *actOptions, names []string) ([]gates, error) {
+	var all []gates
 	profile, err := c.profile(ctx, options.profile)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (c *cluster) plan(ctx context.Context, options *actOptions, names []string)
 		if err != nil {
 			return nil, err
 		}
-		plans = append(plans, plan{options: options, server: asServer(object), profile: profile})
+		all = append(all, gates{options: options, server: asServer(object), profile: profile})
 	}
 	sites, err := c.all(ctx, &v1alpha1.DatacenterList{}, c.namespace, "")
 	if err != nil {
@@ -49,10 +49,10 @@ func (c *cluster) plan(ctx context.Context, options *actOptions, names []string)
 		return nil, err
 	}
 	shared := preflight.Conflicts(servers(peers))
-	for i := range plans {
-		plans[i].look(sites, shared)
+	for i := range all {
+		all[i].look(sites, shared)
 	}
-	return plans, nil
+	return all, nil
 }
 
 func (c *cluster) profile(ctx context.Context, name string) (*v1alpha1.ProvisioningProfile, error) {
@@ -76,7 +76,7 @@ func servers(objects []client.Object) []*v1alpha1.Server {
 }
 
 // look collects what stands in the way, in the words that the controller will use.
-func (p *plan) look(sites []client.Object, conflicts []preflight.Conflict) {
+func (p *gates) look(sites []client.Object, conflicts []preflight.Conflict) {
 	var shared []string
 	for _, conflict := range conflicts {
 		if others := conflict.With(p.server); others != "" {
@@ -154,8 +154,8 @@ func contains(all []string, one string) bool {
 	return false
 }
 
-// showPlan tells, on stderr, what is going to be done and what stands in the way.
-func (a *App) showPlan(p plan) {
+// showGates tells, on stderr, what is going to be done and what stands in the way.
+func (a *App) showGates(p gates) {
 	what := fmt.Sprintf("This %s Server %s in namespace %s", p.options.effect, p.server.Name, p.server.Namespace)
 	if p.profile != nil {
 		what += fmt.Sprintf(" and puts ProvisioningProfile %s (OS %s) on it", p.profile.Name, p.profile.Spec.OSVersion)
