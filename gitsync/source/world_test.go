@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
+
 	"stargate.io/stargate/gitsync/source"
 	"stargate.io/stargate/test/gitserver"
 )
@@ -119,3 +121,12 @@ func same(t *testing.T, got []string, want ...string) {
 }
 
 var orphan = gitserver.CommitOptions{Orphan: true}
+
+func fingerprint(t *testing.T, public string) string {
+	t.Helper()
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(public))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ssh.FingerprintSHA256(key)
+}
