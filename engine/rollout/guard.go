@@ -80,7 +80,7 @@ func (p *plan) raiseByApproval() {
 	r.ApprovedAt = p.now.DeepCopy()
 	r.ApprovedBy = p.s.Group.Annotations[v1alpha1.AnnotationApprovedBy]
 	p.released = true
-	p.tell(false, v1alpha1.ReasonApproved, fmt.Sprintf("revision %s approved by %s: %d repaves", r.Name, orSomebody(r.ApprovedBy), r.Released-r.Made))
+	p.tell(false, v1alpha1.ReasonApproved, fmt.Sprintf("revision %s approved by %s: %s", r.Name, orSomebody(r.ApprovedBy), count(int(r.Released-r.Made), "repave")))
 }
 
 func orSomebody(who string) string {
@@ -95,8 +95,8 @@ func (p *plan) holdGuard() {
 	r, differ := p.revision(), p.differs()
 	p.holds = append(p.holds, v1alpha1.Hold{
 		Source: "Guard", Rule: "maxRepaves", Reason: v1alpha1.ReasonApprovalRequired,
-		Message: fmt.Sprintf("%d more servers of ServerGroup %s would be repaved to revision %s; %d were, and the guard lets %d pass unasked beyond the %d released",
-			differ, p.s.Group.Name, r.Name, r.Made, p.allowance(), r.Released),
+		Message: fmt.Sprintf("%s of ServerGroup %s would be repaved to revision %s beside the %d that were; the guard lets %d pass unasked beyond the %d that were released",
+			count(differ, "more server"), p.s.Group.Name, r.Name, r.Made, p.allowance(), r.Released),
 		Observed: strconv.Itoa(int(r.Made) + differ), Limit: strconv.Itoa(int(r.Released) + p.allowance()),
 		ClearsWhen: fmt.Sprintf("somebody approves it: stargate approve group %s --reason … (annotation %s=%s)", p.s.Group.Name, v1alpha1.AnnotationApprove, ApproveToken(p.next)),
 	})

@@ -90,18 +90,18 @@ func (p *plan) holdWave(w *wave, after int) *v1alpha1.Hold {
 	switch {
 	case w.status.State == v1alpha1.WaveAwaitingApproval:
 		hold.Reason = v1alpha1.ReasonApprovalRequired
-		hold.Message = fmt.Sprintf("wave %s of revision %s, %d servers, waits for somebody to approve it", name, p.revision().Name, w.behind+w.waiting)
+		hold.Message = fmt.Sprintf("wave %s of revision %s, %s, waits for somebody to approve it", name, p.revision().Name, count(w.behind+w.waiting, "server"))
 		hold.ClearsWhen = fmt.Sprintf("somebody approves it: stargate approve group %s --wave %s --reason … (annotation %s=%s)",
 			p.s.Group.Name, name, v1alpha1.AnnotationApprove, WaveToken(p.next, name))
 	case after == 0:
 		return nil
 	case w.status.State == v1alpha1.WaveSoaking:
 		hold.Reason, hold.Until = v1alpha1.ReasonSoaking, w.status.SoakedUntil
-		hold.Message = fmt.Sprintf("wave %s is updated and ready; %d servers after it wait until it has been so for %s", name, after, w.spec.Soak.Duration)
+		hold.Message = fmt.Sprintf("wave %s is updated and ready; what comes after it, %s, waits until it has been so for %s", name, count(after, "server"), w.spec.Soak.Duration)
 	case w.unhealthy > 0 && !w.work():
 		hold.Reason = v1alpha1.ReasonWaveUnhealthy
 		hold.Observed, hold.Limit = strconv.Itoa(w.unhealthy), "0"
-		hold.Message = fmt.Sprintf("wave %s is updated, but server %s is not ready (%s); %d servers after it wait", name, w.sick.Name, stateOf(w.sick), after)
+		hold.Message = fmt.Sprintf("wave %s is updated, but server %s is not ready (%s); what comes after it, %s, waits", name, w.sick.Name, stateOf(w.sick), count(after, "server"))
 		hold.ClearsWhen = fmt.Sprintf("server %s is ready, or in maintenance", w.sick.Name)
 	default:
 		return nil
@@ -144,7 +144,7 @@ func (p *plan) holdFailures() {
 	open := r.Failures - r.Forgiven
 	p.holds = append(p.holds, v1alpha1.Hold{
 		Source: p.source(), Rule: "maxFailures", Reason: v1alpha1.ReasonTooManyFailures,
-		Message:  fmt.Sprintf("the rollout of ServerGroup %s stopped: %d servers failed%s, %d may. Look at them, then resume it or commit another revision", p.s.Group.Name, open, p.firstFailed(), p.rollout().MaxFailures),
+		Message:  fmt.Sprintf("the rollout of ServerGroup %s stopped: %s failed%s, %d may. Look at them, then resume it or commit another revision", p.s.Group.Name, count(int(open), "server"), p.firstFailed(), p.rollout().MaxFailures),
 		Observed: strconv.Itoa(int(open)), Limit: strconv.Itoa(int(p.rollout().MaxFailures)),
 		ClearsWhen: p.resumeHint(),
 	})
@@ -197,6 +197,14 @@ func stateOf(server *v1alpha1.Server) string {
 		return "untouched"
 	}
 	return string(server.Status.State)
+}
+
+// count of something, in words.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func orNone(value string) string {

@@ -106,14 +106,14 @@ func (p *plan) listHolds() {
 }
 
 // closeRevision notes that every server has the revision that can have it. What differs later drifted
-// or is new, and counts against the guard anew.
+// or is new, and counts against the guard anew; what was let pass and could not be done may still be.
 func (p *plan) closeRevision() {
 	r := p.revision()
 	if r.Number == 0 || p.rolling() || p.stranger {
 		return
 	}
 	if !p.wasReady() && !p.released {
-		r.Released = r.Made
+		r.Released = min(r.Released, plus(r.Made, p.differs()))
 	}
 	if r.CompletedAt != nil {
 		return

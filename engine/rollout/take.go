@@ -13,17 +13,16 @@ func (p *plan) take() {
 		return
 	}
 	left := p.unguarded()
-	refused := fits
-	var refusedOne *member
+	var refused *member
 	for _, i := range p.candidates() {
 		m := &p.members[i]
 		if left <= 0 {
 			p.holdGuard()
 			return
 		}
-		if v := p.budget.ask(m); v != fits {
-			if refusedOne == nil {
-				refused, refusedOne = v, m
+		if p.budget.ask(m) != fits {
+			if refused == nil {
+				refused = m
 			}
 			if p.budget.inFlight >= p.budget.limit {
 				break
@@ -33,8 +32,9 @@ func (p *plan) take() {
 		p.takeOne(m)
 		left--
 	}
-	if refusedOne != nil {
-		p.holdBudget(refused, refusedOne)
+	if refused != nil {
+		// Asked again, so that the next decision says the same.
+		p.holdBudget(p.budget.ask(refused), refused)
 	}
 }
 

@@ -163,6 +163,11 @@ func (w *wave) tally(m *member, status *v1alpha1.ServerGroupStatus) {
 // work tells whether there is anything left to do in a wave.
 func (w *wave) work() bool { return w.behind+w.waiting+int(w.status.Active) > 0 }
 
+// anyWork tells whether there is anything left to do in the group.
+func (p *plan) anyWork() bool {
+	return slices.ContainsFunc(p.waves, func(w wave) bool { return w.work() })
+}
+
 // wait for the waves before it. One that was done stays so.
 func (w *wave) wait() {
 	if w.status.State != v1alpha1.WaveDone || w.work() {
@@ -189,7 +194,8 @@ func (p *plan) advance(w *wave) bool {
 	case w.unhealthy > 0:
 		w.enter(v1alpha1.WaveRunning)
 		return false
-	case w.status.Updated == 0:
+	case w.status.Updated == 0 || w.status.StartedAt == nil && !p.anyWork():
+		// Nothing was updated, or nothing had to be: there is nothing to soak.
 		w.enter(v1alpha1.WaveDone)
 		return true
 	}

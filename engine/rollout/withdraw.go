@@ -52,7 +52,7 @@ func (p *plan) startedSlot(slot *v1alpha1.InFlightServer) bool {
 func (p *plan) cancel(slot *v1alpha1.InFlightServer) {
 	op := p.s.Operations[slot.Operation]
 	switch {
-	case op == nil && !slices.Contains(p.decision.Confirm, slot.Operation):
+	case op == nil && !p.s.Gone[slot.Operation] && !slices.Contains(p.decision.Confirm, slot.Operation):
 		p.decision.Confirm = append(p.decision.Confirm, slot.Operation)
 	case op != nil && !op.Spec.Cancel && op.DeletionTimestamp == nil:
 		p.decision.Cancel = append(p.decision.Cancel, slot.Operation)
