@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -15,6 +16,9 @@ import (
 	"stargate.io/stargate/engine/operation"
 	"stargate.io/stargate/engine/rollout"
 )
+
+// errBehind: the watch that keeps the roster has not told of the group as the cache shows it.
+var errBehind = errors.New("the roster is behind")
 
 // gather reads everything that a decision on a group may know; nil where it is gone.
 func (r *Groups) gather(ctx context.Context, key types.NamespacedName) (*groupPass, error) {
@@ -30,6 +34,9 @@ func (r *Groups) gather(ctx context.Context, key types.NamespacedName) (*groupPa
 	if group.DeletionTimestamp != nil {
 		return nil, nil
 	}
+	if !r.roster.knows(group) {
+		return nil, errBehind
+	}
 	group = r.groups.of(group)
 	p := &groupPass{key: key, Snapshot: rollout.Snapshot{Now: r.clock.Now(), Group: group, FleetName: group.Labels[v1alpha1.LabelFleet]}}
 	if p.Fleet, err = fleetOf(ctx, r.client, group); err != nil {
@@ -44,7 +51,6 @@ func (r *Groups) gather(ctx context.Context, key types.NamespacedName) (*groupPa
 
 // gatherServers takes the group's servers as the watches show them, or as this process wrote them since.
 func (r *Groups) gatherServers(p *groupPass) {
-	r.roster.setGroup(p.Group)
 	p.Servers, p.SharedWith = r.roster.members(p.Group)
 	p.Conflicts = map[string][]string{}
 	for i, server := range p.Servers {

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -59,6 +60,9 @@ func (r *Groups) Reconcile(ctx context.Context, request reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	p, err := r.gather(ctx, key)
+	if errors.Is(err, errBehind) {
+		return reconcile.Result{RequeueAfter: conflictDelay}, nil
+	}
 	if err != nil || p == nil {
 		return reconcile.Result{}, err
 	}

@@ -161,6 +161,18 @@ func (r *roster) setGroup(group *v1alpha1.ServerGroup) []string {
 	return slices.Compact(concerned)
 }
 
+// knows tells whether a group's selector is known as it is.
+func (r *roster) knows(group *v1alpha1.ServerGroup) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	room := r.rooms[group.Namespace]
+	if room == nil {
+		return false
+	}
+	known := room.groups[group.Name]
+	return known != nil && known.uid == group.UID && known.generation >= group.Generation
+}
+
 // dropGroup forgets a group that is gone, and gives those that share a server with it.
 func (r *roster) dropGroup(group *v1alpha1.ServerGroup) []string {
 	r.mu.Lock()

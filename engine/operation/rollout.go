@@ -134,9 +134,9 @@ func unexpectedServer(s *Snapshot, expected *v1alpha1.Expected) (reason, message
 	case uid != expected.LastOperation:
 		return v1alpha1.ReasonServerChanged, fmt.Sprintf("Operation %s ended on server %s since this one was made %s", last.Name, name, anew)
 	case applied != nil && expected.ProfileHash != "" && applied.Hash == expected.ProfileHash:
-		return v1alpha1.ReasonServerChanged, fmt.Sprintf("Server %s already has what this Operation was made to put on it %s", name, anew)
+		return v1alpha1.ReasonAdopted, fmt.Sprintf("Server %s already has what this Operation was made to put on it %s", name, anew)
 	case applied != nil && last == nil && applied.At.After(s.Operation.CreationTimestamp.Time):
-		return v1alpha1.ReasonServerChanged, fmt.Sprintf("Server %s was adopted since this Operation was made %s", name, anew)
+		return v1alpha1.ReasonAdopted, fmt.Sprintf("Server %s was adopted since this Operation was made %s", name, anew)
 	}
 	return "", ""
 }

@@ -67,9 +67,10 @@ func TestControllerMay(t *testing.T) {
 			expect(t, c, controller, verb+" "+kind+".stargate.io", "", true)
 		}
 		expect(t, c, controller, "update "+kind+"/status.stargate.io", "", true)
-		expect(t, c, controller, "create "+kind+".stargate.io", "", false)
+		// Operations are made by rollouts.
+		expect(t, c, controller, "create "+kind+".stargate.io", "", kind == "operations")
 	}
-	for _, ask := range []string{"list provisioningprofiles.stargate.io", "delete operations.stargate.io", "list namespaces", "create events"} {
+	for _, ask := range []string{"list provisioningprofiles.stargate.io", "watch servergroups.stargate.io", "update servergroups/status.stargate.io", "get fleets.stargate.io", "delete operations.stargate.io", "list namespaces", "create events"} {
 		expect(t, c, controller, ask, "", true)
 	}
 	for _, ask := range []string{"create leases.coordination.k8s.io", "update leases:stargate.coordination.k8s.io", "get leases:stargate.coordination.k8s.io"} {
