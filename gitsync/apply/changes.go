@@ -69,6 +69,8 @@ type Change struct {
 	content map[string]any
 	digest  string
 	uid     types.UID
+	// stamps on the live object: one that is not renewed is emptied, whoever wrote it.
+	stamps []string
 }
 
 // Field that differs.
@@ -192,6 +194,7 @@ func (p *Plan) judge(d *Desired, key tree.Key, digest string, live Object, memo 
 	change := Change{
 		Key: key, Place: d.Object.Place, Action: Update, Cause: cause, Fields: fields, Deleting: deleting,
 		Typed: d.Object.Typed, content: sent(d.Object), digest: digest, uid: live.GetUID(),
+		stamps: stampsOn(live),
 	}
 	if cause == CauseRestamp {
 		change.Why = d.Restamp

@@ -62,11 +62,11 @@ func contentDigest(content map[string]any) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// stampDigest of the stamps among annotations.
+// stampDigest of the stamps among annotations; one that says nothing is as good as none.
 func stampDigest(annotations map[string]string) string {
 	h := make([]byte, 0, 256)
 	for _, key := range stamps {
-		if value, ok := annotations[key]; ok {
+		if value := annotations[key]; value != "" {
 			h = append(append(append(append(h, key...), 0), value...), 0)
 		}
 	}
@@ -79,6 +79,18 @@ func recorded(live Object) (content string, stamped bool) {
 	annotations := live.GetAnnotations()
 	content, stamp, _ := strings.Cut(annotations[AnnotationDigest], "-")
 	return content, content != "" && stamp == stampDigest(annotations)
+}
+
+// stampsOn a live object.
+func stampsOn(live Object) []string {
+	var worn []string
+	annotations := live.GetAnnotations()
+	for _, key := range stamps {
+		if _, ok := annotations[key]; ok {
+			worn = append(worn, key)
+		}
+	}
+	return worn
 }
 
 // canonical form of a value: the same for the same JSON, whatever the order of its keys.
