@@ -16,7 +16,9 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -34,6 +36,7 @@ import (
 	"stargate.io/stargate/drivers"
 	"stargate.io/stargate/drivers/dcapi"
 	"stargate.io/stargate/engine/controllers"
+	"stargate.io/stargate/gitsync/tree"
 )
 
 // Options of `stargate run`.
@@ -46,12 +49,20 @@ type Options struct {
 	NamespaceSelector string
 	// LeaderElect lets one of several replicas work at a time.
 	LeaderElect bool
-	// LeaderElectionNamespace holds the Lease.
+	// LeaderElectionNamespace holds the Lease, and the Secrets that Fleets name: it is the controller's own.
 	LeaderElectionNamespace string
 	// LeaseDuration, RenewDeadline and RetryPeriod of the election; zero for 15s, 10s and 2s.
 	LeaseDuration, RenewDeadline, RetryPeriod time.Duration
 	// DatacenterURL serves namespaces that have no Datacenter; empty for none.
 	DatacenterURL string
+	// Kinds are the custom resource definitions that commits are checked against. Without them no Fleet is
+	// worked.
+	Kinds []*unstructured.Unstructured
+	// Fleets that are worked, by name; empty for all where all namespaces are looked after, and for none
+	// where only some are: of several instances one works a Fleet.
+	Fleets []string
+	// NoticeAddress is where push notices are taken; empty or "0" for nowhere.
+	NoticeAddress string
 	// MetricsAddress, HealthAddress and PprofAddress to listen on; empty or "0" for none.
 	MetricsAddress, HealthAddress, PprofAddress string
 	// Workers that reconcile Operations at once; zero for 16.
@@ -116,11 +127,16 @@ func Run(ctx context.Context, options Options) error {
 	defer stop()
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	fleets, err := fleetOptions(options)
+	if err != nil {
+		return err
+	}
 	err = controllers.Setup(mgr, controllers.Options{
 		Process: process, Scope: scope, Fallback: fallback,
 		Workers: cmp.Or(options.Workers, 16), SecretsEvery: options.SecretsEvery, Recorder: recorder, Background: background,
 		// Who is told to stop keeps the lease until everything has ended; who lost it was not told.
 		Leading: func() bool { return options.LeaderElect && ctx.Err() != nil },
+		Fleets:  fleets,
 	})
 	if err != nil {
 		return err
@@ -129,6 +145,29 @@ func Run(ctx context.Context, options Options) error {
 		return fmt.Errorf("running the controllers: %w", err)
 	}
 	return nil
+}
+
+// fleetOptions says which Fleets are worked, and how.
+func fleetOptions(options Options) (controllers.FleetOptions, error) {
+	some := len(options.Namespaces) > 0 || options.NamespaceSelector != ""
+	fleets := controllers.FleetOptions{
+		Work: len(options.Kinds) > 0 && (!some || len(options.Fleets) > 0), Names: options.Fleets,
+		Namespace: options.LeaderElectionNamespace, NoticeAddress: options.NoticeAddress,
+	}
+	if !fleets.Work {
+		return fleets, nil
+	}
+	crds := make([]*apiextensionsv1.CustomResourceDefinition, 0, len(options.Kinds))
+	for _, kind := range options.Kinds {
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(kind.Object, crd); err != nil {
+			return fleets, fmt.Errorf("reading CustomResourceDefinition %s: %w", kind.GetName(), err)
+		}
+		crds = append(crds, crd)
+	}
+	var err error
+	fleets.Schemas, err = tree.Compile(crds)
+	return fleets, err
 }
 
 func managerOptions(options Options) ctrl.Options {

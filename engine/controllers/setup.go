@@ -46,6 +46,8 @@ type Options struct {
 	// Background is the context of indexing and of calls to sites. It outlives the manager's, so
 	// that a stop does not cut off a request whose reply would then be lost.
 	Background context.Context
+	// Fleets says which Fleets are worked.
+	Fleets FleetOptions
 	// Leading tells whether no other process can be at work, though this one stops; nil for never.
 	Leading func() bool
 }
@@ -90,6 +92,11 @@ func Setup(mgr ctrl.Manager, options Options) error {
 		roster: newRoster(), pace: newPace(), secrets: map[types.NamespacedName]documented{},
 	}); err != nil {
 		return err
+	}
+	if options.Fleets.Work {
+		if err := setupFleets(mgr, newFleets(mgr, options, reachable), options.Fleets.NoticeAddress); err != nil {
+			return err
+		}
 	}
 	return setupDatacenters(mgr, &Datacenters{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, ledger: places})
 }

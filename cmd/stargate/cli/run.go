@@ -45,8 +45,11 @@ where they stand.`,
   # a bare quick start: one datacenter, no Datacenter object
   stargate run --leader-elect=false --dc-url http://localhost:8080
 
-  # one instance of several, each with namespaces of its own
-  stargate run --namespace-selector region=eu`),
+  # one instance of several, each with namespaces of its own; it works one fleet
+  stargate run --namespace-selector region=eu --fleets eu
+
+  # take push notices at /sync/<fleet>, behind something that ends TLS
+  stargate run --notice-address :9292`),
 		Args: exactly(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), options) },
 	}
@@ -63,6 +66,8 @@ func (o *runOptions) bind(flags *pflag.FlagSet) {
 	flags.StringVar(&e.DatacenterURL, "dc-url", "", "Site that serves namespaces without a Datacenter, for example http://localhost:8080")
 	flags.StringVar(&e.DatacenterURL, "dc-api-url", "", "Same as --dc-url")
 	flags.Lookup("dc-api-url").Hidden = true
+	flags.StringSliceVar(&e.Fleets, "fleets", nil, "Fleets to work, comma-separated. Default: all; with --namespaces or --namespace-selector: none")
+	flags.StringVar(&e.NoticeAddress, "notice-address", "", "Where push notices of git servers are taken, for example :9292. Default: nowhere")
 	flags.StringVar(&e.MetricsAddress, "metrics-address", "127.0.0.1:8383", `Where /metrics is served; "0" for nowhere`)
 	flags.StringVar(&e.HealthAddress, "health-address", "127.0.0.1:8384", `Where /healthz and /readyz are served; "0" for nowhere`)
 	flags.StringVar(&e.PprofAddress, "pprof-address", "", "Where /debug/pprof is served. Default: nowhere")
@@ -89,7 +94,7 @@ func (o *runOptions) check() error {
 	if o.engine.Workers < 0 || o.engine.ClientQPS < 0 || o.engine.ClientBurst < 0 {
 		return usagef("--workers, --client-qps and --client-burst cannot be below zero")
 	}
-	for _, address := range []*string{&o.engine.MetricsAddress, &o.engine.HealthAddress, &o.engine.PprofAddress} {
+	for _, address := range []*string{&o.engine.MetricsAddress, &o.engine.HealthAddress, &o.engine.PprofAddress, &o.engine.NoticeAddress} {
 		if *address == "0" {
 			*address = ""
 		}
@@ -110,6 +115,9 @@ func (a *App) run(ctx context.Context, options *runOptions) error {
 	ctrl.SetLogger(options.engine.Logger)
 	restConfig.WarningHandler = nil // what the server warns of is logged, not printed
 	options.engine.RESTConfig = restConfig
+	if options.engine.Kinds, err = config.CRDs(); err != nil {
+		return err
+	}
 	cluster, err := a.connect()
 	if err != nil {
 		return err
