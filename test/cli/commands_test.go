@@ -44,7 +44,9 @@ func (s *suite) apply(ts *testscript.TestScript, _ bool, args []string) {
 		objects, err := cluster.Decode([]byte(ts.ReadFile(file)))
 		ts.Check(err)
 		for _, object := range objects {
-			object.SetNamespace(ts.Getenv("NS"))
+			if object.GetKind() != "Fleet" { // which is in no namespace
+				object.SetNamespace(ts.Getenv("NS"))
+			}
 		}
 		ts.Check(s.cluster.Apply(context.Background(), objects...))
 	}

@@ -38,6 +38,12 @@ func TestScripts(t *testing.T) {
 	run(t, cluster.Shared(t), "testdata/scripts")
 }
 
+// TestFleets runs the scripts that make Fleets, which are the whole cluster's: other scripts would see
+// them.
+func TestFleets(t *testing.T) {
+	run(t, cluster.Start(t), "testdata/fleets")
+}
+
 // TestBare runs the scripts that change what all share: the installation itself.
 func TestBare(t *testing.T) {
 	run(t, cluster.Start(t, cluster.Bare()), "testdata/bare")

@@ -147,8 +147,9 @@ func (a *App) groups(root *cobra.Command) {
 	}{
 		{"act", "Act on servers:", a.actionCommands()},
 		{"steer", "Steer what is under way:", []*cobra.Command{
+			a.rolloutCommand(), a.fleetCommand(), a.approveCommand(),
 			a.cancelCommand(), a.releaseCommand(), a.resolveCommand(), a.pauseCommand(), a.resumeCommand()}},
-		{"look", "Look:", []*cobra.Command{a.statusCommand(), a.getCommand(), a.watchCommand()}},
+		{"look", "Look:", []*cobra.Command{a.statusCommand(), a.treeCommand(), a.getCommand(), a.watchCommand()}},
 		{"run", "Run Stargate:", []*cobra.Command{
 			a.checkCommand(), a.installCommand(), a.uninstallCommand(), a.runCommand()}},
 		{"other", "Other:", []*cobra.Command{a.versionCommand(), a.completionCommand(), a.optionsCommand()}},

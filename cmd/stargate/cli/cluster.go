@@ -72,7 +72,11 @@ func knownKinds() meta.RESTMapper {
 		mapper.Add(schema.GroupVersionKind{Group: group, Version: version, Kind: kind}, scope)
 	}
 	for _, each := range kinds() {
-		add(v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version, each.title, meta.RESTScopeNamespace)
+		scope := meta.RESTScopeNamespace
+		if each.cluster {
+			scope = meta.RESTScopeRoot
+		}
+		add(v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version, each.title, scope)
 	}
 	add("", "v1", "Secret", meta.RESTScopeNamespace)
 	add("", "v1", "Namespace", meta.RESTScopeRoot)
@@ -91,6 +95,7 @@ func knownKinds() meta.RESTMapper {
 	}
 	add("coordination.k8s.io", "v1", "Lease", meta.RESTScopeNamespace)
 	add("authorization.k8s.io", "v1", "SelfSubjectAccessReview", meta.RESTScopeRoot)
+	add("authentication.k8s.io", "v1", "SelfSubjectReview", meta.RESTScopeRoot)
 	return mapper
 }
 
@@ -142,7 +147,7 @@ func (c *cluster) read(ctx context.Context, k kind, name string) (client.Object,
 	if !apierrors.IsNotFound(err) || noSuchKind(err) {
 		return nil, err
 	}
-	return nil, fmt.Errorf("there is no %s %s in namespace %s%s", k.title, name, c.namespace, c.nearby(ctx, k, name))
+	return nil, fmt.Errorf("there is no %s %s%s%s", k.title, name, k.in(c.namespace), c.nearby(ctx, k, name))
 }
 
 // nearby helps whoever mistyped a name or forgot the namespace.
@@ -161,7 +166,7 @@ func (c *cluster) nearby(ctx context.Context, k kind, name string) string {
 	if near := nearest(name, names); len(near) > 0 {
 		return "; did you mean " + strings.Join(near, " or ") + "?"
 	}
-	if len(names) == 0 && !c.given {
+	if len(names) == 0 && !c.given && !k.cluster {
 		return ", nor any other; say which namespace with -n"
 	}
 	return ""

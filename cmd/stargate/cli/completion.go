@@ -26,7 +26,7 @@ func (a *App) completionCommand() *cobra.Command {
 		Use:   "completion " + strings.Join(shells, "|"),
 		Short: "Print a completion script",
 		Long: `Print the script that makes a shell complete commands, flags, and the names of
-servers, operations, profiles and datacenters.`,
+servers, operations, groups, fleets, profiles and datacenters.`,
 		Example: `  source <(stargate completion bash)
   stargate completion zsh > "${fpath[1]}/_stargate"
   stargate completion fish | source

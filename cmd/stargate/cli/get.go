@@ -26,10 +26,11 @@ var lookFormats = []string{render.Wide, render.JSON, render.YAML, render.Name}
 func (a *App) getCommand() *cobra.Command {
 	options := &lookOptions{}
 	command := &cobra.Command{
-		Use:   "get operations|servers|datacenters|profiles [NAME...]",
-		Short: "List operations, servers, datacenters or profiles",
+		Use:   "get operations|servers|groups|fleets|datacenters|profiles [NAME...]",
+		Short: "List operations, servers, groups, fleets, datacenters or profiles",
 		Example: a.text(`  stargate get operations -n dc-west
   stargate get servers -A -o wide
+  stargate get groups -A
   stargate get op/repave-server-001-x7k2p -n dc-west -o json`),
 		ValidArgsFunction: a.completeTarget(kinds()...),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -91,19 +92,15 @@ func (a *App) get(ctx context.Context, found target, options *lookOptions) error
 		return a.printObjects(options.output, found.kind, len(found.names) == 1, objects...)
 	}
 	if len(objects) == 0 {
-		a.note("There are no %ss%s", found.kind.title, cluster.where(options.all))
+		where := ""
+		if !options.all {
+			where = found.kind.in(cluster.namespace)
+		}
+		a.note("There are no %ss%s", found.kind.title, where)
 		return nil
 	}
 	v := view{now: a.now(), wide: options.output == render.Wide, style: a.style}
-	return table(found.kind, objects, v, options.all).Write(a.out, a.style)
-}
-
-// where says in which namespace nothing was found.
-func (c *cluster) where(all bool) string {
-	if all {
-		return ""
-	}
-	return " in namespace " + c.namespace
+	return table(found.kind, objects, v, options.all && !found.kind.cluster).Write(a.out, a.style)
 }
 
 // selected reads what is meant, in a stable order.

@@ -16,6 +16,7 @@ type kind struct {
 	title    string   // as in the API: Operation
 	singular string   // as people type it: operation
 	aliases  []string // plural and short name
+	cluster  bool     // of the whole cluster, in no namespace
 	object   func() client.Object
 	list     func() client.ObjectList
 	header   []string
@@ -34,7 +35,7 @@ type view struct {
 
 // kinds in the order that help texts name them.
 func kinds() []kind {
-	return []kind{operationKind(), serverKind(), datacenterKind(), profileKind()}
+	return []kind{operationKind(), serverKind(), groupKind(), fleetKind(), datacenterKind(), profileKind()}
 }
 
 func operationKind() kind {
@@ -81,6 +82,42 @@ func profileKind() kind {
 		wide:    []string{"HASH", "IMAGE", "CHECKSUM"},
 		row:     profileRow, change: profileChange,
 	}
+}
+
+func groupKind() kind {
+	return kind{
+		title: "ServerGroup", singular: "group",
+		aliases: []string{"groups", "sg", "servergroup", "servergroups"},
+		object:  func() client.Object { return &v1alpha1.ServerGroup{} },
+		list:    func() client.ObjectList { return &v1alpha1.ServerGroupList{} },
+		header:  []string{"NAME", "PROFILE", "SERVERS", "UPDATED", "READY", "WAVE", "AGE", "NOTE"},
+		wide:    []string{"UNAVAILABLE", "FAILED", "DRIFTED", "SKIPPED", "REVISION", "FLEET", "UNTIL", "COMMIT", "MESSAGE"},
+		row:     groupRow, change: groupChange,
+	}
+}
+
+func fleetKind() kind {
+	return kind{
+		title: "Fleet", singular: "fleet", aliases: []string{"fleets", "fl"}, cluster: true,
+		object: func() client.Object { return &v1alpha1.Fleet{} },
+		list:   func() client.ObjectList { return &v1alpha1.FleetList{} },
+		header: []string{"NAME", "READY", "REVISION", "AGE", "NOTE"},
+		wide:   []string{"URL", "REF", "PATH", "ATTEMPTED", "OBJECTS", "MESSAGE"},
+		row:    fleetRow, change: fleetChange,
+	}
+}
+
+// in says in which namespace an object of the kind was looked for.
+func (k kind) in(namespace string) string {
+	if k.cluster || namespace == "" {
+		return ""
+	}
+	return " in namespace " + namespace
+}
+
+// named says "ServerGroup web in namespace dc-west".
+func (k kind) named(object client.Object) string {
+	return k.title + " " + object.GetName() + k.in(object.GetNamespace())
 }
 
 // is tells whether a word names the kind. The group may follow, as in operations.stargate.io.

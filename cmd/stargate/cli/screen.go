@@ -78,6 +78,11 @@ func stateWord(object client.Object) string {
 		return phaseWord(o)
 	case *v1alpha1.Server:
 		return render.Or(string(o.Status.State), "untouched")
+	case *v1alpha1.ServerGroup:
+		return map[rolloutState]string{
+			rolloutUnknown: "unknown", rolloutDone: "up to date", rolloutRunning: "rolling out", rolloutHeld: "held",
+			rolloutAwaits: "waiting for a person", rolloutStopped: "stopped",
+		}[stateOf(o)]
 	}
 	return ""
 }

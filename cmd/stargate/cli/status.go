@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -19,8 +20,9 @@ func (a *App) statusCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "status",
 		Short: "Sum a fleet up on one screen: what runs, what is held and why, what failed",
-		Long: `Sum a fleet up on one screen: each site with its servers, what runs, what is held
-and why, what is quarantined or paused. All namespaces, unless -n names one.`,
+		Long: `Sum a fleet up on one screen: each site with its servers, the fleets and the
+rollouts that are not done, what runs, what is held and why, what is quarantined or
+paused. All namespaces, unless -n names one.`,
 		Args: exactly(0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output, render.JSON, render.YAML); err != nil {
@@ -43,14 +45,25 @@ func (a *App) status(ctx context.Context, output string) error {
 		namespace = cluster.namespace
 	}
 	lists := map[string][]client.Object{}
-	for _, each := range []kind{datacenterKind(), serverKind(), operationKind()} {
+	for _, each := range []kind{datacenterKind(), serverKind(), operationKind(), groupKind(), fleetKind()} {
 		objects, err := cluster.all(ctx, each.list(), namespace, "")
+		// Who may look into a datacenter need not be allowed to look at what is the whole cluster's.
+		if each.cluster && apierrors.IsForbidden(err) {
+			a.note("You may not list %ss: they are left out", each.title)
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		lists[each.singular] = objects
 	}
 	report := summarise(lists["datacenter"], lists["server"], lists["operation"])
+	for _, object := range lists["fleet"] {
+		report.addFleet(asFleet(object))
+	}
+	for _, object := range lists["group"] {
+		report.addGroup(asGroup(object))
+	}
 	if output != "" {
 		return render.Structured(a.out, output, report)
 	}
@@ -69,13 +82,23 @@ func (a *App) showStatus(report *statusReport, operations []client.Object) error
 			number(site.Operations.Running, render.Busy), number(site.Operations.Held, render.Held), number(site.Operations.Waiting, render.Plain),
 		})
 	}
-	if len(report.Sites) == 0 {
+	if len(report.Sites) == 0 && len(report.Fleets) == 0 {
 		a.note("There are no Servers, Datacenters or Operations. Start here: %s check", a.name)
 		return nil
 	}
-	if err := sites.Write(a.out, a.style); err != nil {
-		return err
+	if len(report.Sites) > 0 {
+		if err := sites.Write(a.out, a.style); err != nil {
+			return err
+		}
 	}
+	section(a, "Fleets", report.Fleets, "get fleets", func(f fleetSummary) string {
+		word := render.Or(f.Note, map[string]string{"True": "ready"}[f.Ready])
+		return fmt.Sprintf("%s  %s  %s", f.Name, render.Or(shortRevision(f.Applied), "nothing applied yet"), render.Or(word, "not ready"))
+	})
+	section(a, fmt.Sprintf("Rollouts (%d of %s up to date)", report.Groups.UpToDate, render.Count(report.Groups.Total, "group")),
+		report.Rollouts, "get groups -A", func(g groupSummary) string {
+			return fmt.Sprintf("%s  %s  %d/%d  %s", g.Namespace, g.Name, g.Updated, g.Servers, g.Note)
+		})
 	a.showRunning(operations)
 	section(a, "Held", report.Held, "status -o json", func(h heldSummary) string {
 		return fmt.Sprintf("%s  %s by %s: %s  (%s)", h.Namespace, h.Reason, h.Source, h.Message, render.Count(h.Operations, "operation"))
@@ -84,7 +107,7 @@ func (a *App) showStatus(report *statusReport, operations []client.Object) error
 		return fmt.Sprintf("%s  %s  %s since %s: %s", q.Namespace, q.Server, q.Reason, q.Operation, q.Message)
 	})
 	section(a, "Paused", report.Paused, "status -o json", func(p pauseSummary) string {
-		return fmt.Sprintf("%s  %s %s  %s", p.Namespace, p.Kind, p.Name, p.Reason)
+		return fmt.Sprintf("%s  %s %s  %s", render.Or(p.Namespace, none), p.Kind, p.Name, p.Reason)
 	})
 	return nil
 }

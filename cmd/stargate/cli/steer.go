@@ -6,14 +6,19 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/cmd/stargate/render"
 )
 
-// reasonLimit is what the API takes for a reason.
-const reasonLimit = 256
+const (
+	// reasonLimit is what the API takes for a reason.
+	reasonLimit = 256
+	// conflictTries to write onto what was read: whoever writes all the time is no person.
+	conflictTries = 10
+)
 
 // bindReason adds --reason, which every command that steers needs: whoever finds a fleet held at
 // night must find out why without asking around.
@@ -37,6 +42,21 @@ type fields = map[string]any
 // steer reads an object, lets decide say what to change, and writes that; a nil change leaves it
 // alone. The patch names the UID, so that it never meets another object that took the name since.
 func (c *cluster) steer(ctx context.Context, k kind, name string, decide func(client.Object) (fields, error)) (client.Object, error) {
+	return c.steerOnce(ctx, k, name, false, decide)
+}
+
+// steerExactly writes only onto what decide was shown: where the object changed meanwhile it is read
+// and decided on anew.
+func (c *cluster) steerExactly(ctx context.Context, k kind, name string, decide func(client.Object) (fields, error)) (client.Object, error) {
+	for try := 1; ; try++ {
+		object, err := c.steerOnce(ctx, k, name, true, decide)
+		if !apierrors.IsConflict(err) || try == conflictTries {
+			return object, err
+		}
+	}
+}
+
+func (c *cluster) steerOnce(ctx context.Context, k kind, name string, exactly bool, decide func(client.Object) (fields, error)) (client.Object, error) {
 	object, err := c.read(ctx, k, name)
 	if err != nil {
 		return nil, err
@@ -50,6 +70,9 @@ func (c *cluster) steer(ctx context.Context, k kind, name string, decide func(cl
 		metadata = fields{}
 	}
 	metadata["uid"] = string(object.GetUID())
+	if exactly {
+		metadata["resourceVersion"] = object.GetResourceVersion()
+	}
 	change["metadata"] = metadata
 	data, err := json.Marshal(change)
 	if err != nil {

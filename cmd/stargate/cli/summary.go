@@ -18,6 +18,24 @@ type statusReport struct {
 	Held        []heldSummary       `json:"held"`
 	Quarantined []quarantineSummary `json:"quarantined"`
 	Paused      []pauseSummary      `json:"paused"`
+	// Fleets and Rollouts that are not done: what is up to date is only counted.
+	Fleets   []fleetSummary `json:"fleets"`
+	Rollouts []groupSummary `json:"rollouts"`
+	Groups   groupCounts    `json:"groups"`
+}
+
+// fleetSummary is a fleet in a line.
+type fleetSummary struct {
+	Name    string `json:"name"`
+	Ready   string `json:"ready"`
+	Applied string `json:"applied,omitempty"`
+	Note    string `json:"note,omitempty"`
+}
+
+// groupCounts counts groups by where their rollouts stand.
+type groupCounts struct {
+	Total    int `json:"total"`
+	UpToDate int `json:"upToDate"`
 }
 
 // namespaceSummary counts one datacenter's room.
@@ -85,6 +103,7 @@ func summarise(datacenters, servers, operations []client.Object) *statusReport {
 	report := &statusReport{
 		Header: render.HeaderOf("Status"), Sites: []namespaceSummary{}, Held: []heldSummary{},
 		Quarantined: []quarantineSummary{}, Paused: []pauseSummary{},
+		Fleets: []fleetSummary{}, Rollouts: []groupSummary{},
 	}
 	rooms := map[string]*namespaceSummary{}
 	room := func(namespace string) *namespaceSummary {
@@ -118,6 +137,27 @@ func (r *statusReport) addSite(room *namespaceSummary, dc *v1alpha1.Datacenter) 
 	room.Datacenters = append(room.Datacenters, summary)
 	if dc.Spec.Paused {
 		r.Paused = append(r.Paused, pauseSummary{dc.Namespace, "Datacenter", dc.Name, render.Clean(dc.Spec.Reason)})
+	}
+}
+
+func (r *statusReport) addFleet(fleet *v1alpha1.Fleet) {
+	ready, _ := conditionWord(fleet.Status.Conditions, v1alpha1.ConditionReady)
+	note, _ := fleetNote(fleet)
+	r.Fleets = append(r.Fleets, fleetSummary{fleet.Name, ready, fleet.Status.LastAppliedRevision, render.Clean(note)})
+	if fleet.Spec.Suspend {
+		r.Paused = append(r.Paused, pauseSummary{"", "Fleet", fleet.Name, render.Clean(fleet.Spec.Reason)})
+	}
+}
+
+func (r *statusReport) addGroup(group *v1alpha1.ServerGroup) {
+	r.Groups.Total++
+	if summary := summaryOf(group); summary.State == rolloutDone && summary.Failed == 0 {
+		r.Groups.UpToDate++
+	} else {
+		r.Rollouts = append(r.Rollouts, summary)
+	}
+	if rollout := &group.Spec.Rollout; rollout.Paused {
+		r.Paused = append(r.Paused, pauseSummary{group.Namespace, "ServerGroup", group.Name, render.Clean(rollout.Reason)})
 	}
 }
 

@@ -26,7 +26,7 @@ const (
 func (a *App) watchCommand() *cobra.Command {
 	options := &lookOptions{}
 	command := &cobra.Command{
-		Use:   "watch operations|servers|datacenters|profiles [NAME...]",
+		Use:   "watch operations|servers|groups|fleets|datacenters|profiles [NAME...]",
 		Short: "See changes as they happen",
 		Long: `See changes as they happen: on a terminal a table that is drawn anew, in a pipe one
 line per change. With --until-done it ends when all Operations have, and the exit
@@ -67,7 +67,12 @@ type painter interface {
 	tick(w *watcher) error
 }
 
-func key(object client.Object) string { return object.GetNamespace() + "/" + object.GetName() }
+func key(object client.Object) string {
+	if object.GetNamespace() == "" {
+		return object.GetName()
+	}
+	return object.GetNamespace() + "/" + object.GetName()
+}
 
 func (a *App) watch(ctx context.Context, found target, options *lookOptions) error {
 	cluster, err := a.connect()
@@ -212,7 +217,7 @@ func (a *App) painter(k kind, options *lookOptions) painter {
 	case options.output == render.JSON, options.output == render.YAML, options.output == render.Name:
 		return &streamPainter{app: a, kind: k, output: options.output}
 	case a.style.Terminal:
-		return &screenPainter{app: a, kind: k, view: v, namespaces: options.all, screen: render.NewScreen(a.out, a.style)}
+		return &screenPainter{app: a, kind: k, view: v, namespaces: options.all && !k.cluster, screen: render.NewScreen(a.out, a.style)}
 	}
 	return &linePainter{app: a, kind: k, view: v, last: map[string]string{}}
 }

@@ -42,10 +42,14 @@ func needsToUse() []need {
 		{group: group, resource: "servers", verbs: look, lost: "get, watch and every verb on a server do not work"},
 		{group: group, resource: "datacenters", verbs: look, lost: "gates cannot be shown before an Operation"},
 		{group: group, resource: "provisioningprofiles", verbs: look, lost: "repave does not work"},
+		{group: group, resource: "servergroups", verbs: look, lost: "rollout, tree and status do not work"},
+		{group: group, resource: "fleets", verbs: look, lost: "fleet, tree fleet and rollout status --fleet do not work", optional: true, cluster: true},
 		{group: group, resource: "operations", verbs: []string{"create"}, lost: "you cannot repave, reboot, inspect or change power", optional: true},
 		{group: group, resource: "operations", verbs: []string{"patch"}, lost: "you cannot cancel or resolve", optional: true},
 		{group: group, resource: "servers", verbs: []string{"patch"}, lost: "you cannot release or pause servers", optional: true},
 		{group: group, resource: "datacenters", verbs: []string{"patch"}, lost: "you cannot pause datacenters", optional: true},
+		{group: group, resource: "servergroups", verbs: []string{"patch"}, lost: "you cannot pause, resume or approve rollouts", optional: true},
+		{group: group, resource: "fleets", verbs: []string{"patch"}, lost: "you cannot reconcile, suspend, resume or approve fleets", optional: true, cluster: true},
 	}
 }
 

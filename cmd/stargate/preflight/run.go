@@ -50,6 +50,8 @@ func steps() []step {
 		{"controller", false, true, controllerAlive},
 		{"datacenters", false, true, datacentersAnswer},
 		{"servers", false, true, identitiesUnique},
+		{"fleets", false, true, fleetsFollowed},
+		{"rollouts", false, true, rolloutsGoOn},
 	}
 }
 
