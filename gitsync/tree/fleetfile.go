@@ -32,8 +32,8 @@ func (c *commit) readFleet(file File) {
 	}
 	r := &reading{commit: c, chunk: chunks[0], root: roots[0]}
 	defer func() { c.problems = append(c.problems, r.problems...) }()
-	if len(chunks) > 1 || len(roots) > 1 {
-		r.problem("", fleetFile+" holds more than one document", "keep one: objects go into other files")
+	if len(chunks) > 1 {
+		r.problems = append(r.problems, chunks[1].problem(1, 1, fleetFile+" holds more than one document", "keep one: objects go into other files"))
 		return
 	}
 	if p := bounded(r.chunk, r.root, c.options.Limits); p != nil {

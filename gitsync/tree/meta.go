@@ -53,7 +53,7 @@ func (r *reading) metadata() {
 			r.notText("metadata."+key, meta[key])
 		}
 	}
-	if name, _ := meta["name"].(string); name == "" {
+	if name, text := meta["name"].(string); name == "" && (text || meta["name"] == nil) {
 		r.problem("metadata.name", "metadata.name is missing", "give the object a name")
 	}
 	r.reserved(meta, "labels")

@@ -15,7 +15,7 @@ import (
 
 // own checks an object of our kinds, field by field, as the API server will.
 func (r *reading) own() {
-	r.script()
+	r.inline()
 	r.inherit()
 	r.full = r.object
 	if r.options.Schemas == nil {
@@ -71,7 +71,8 @@ func (r *reading) names() {
 		if key, ok := err.BadValue.(string); ok && (at == "metadata.labels" || at == "metadata.annotations") {
 			at += "[" + key + "]"
 		}
-		r.problem(at, err.Field+": "+err.Detail, "change it: letters, digits, '-' and '.', as the message says")
+		message, _, _ := strings.Cut(err.Detail, " (e.g.")
+		r.problem(at, err.Field+": "+message, "change it as the message says")
 	}
 }
 
@@ -124,7 +125,7 @@ func (r *reading) invalid(s *structural.Structural, err *field.Error) {
 		message = path + " is " + short(err.BadValue) + ", and may be " + strings.Join(options, ", ")
 		mend = didYouMean(stringOf(err.BadValue), options, "use one of those")
 	case field.ErrorTypeDuplicate:
-		message, mend = path+" stands in the list twice: "+short(err.BadValue), "remove one of the two"
+		message, mend = path+" stands in the list twice", "remove one of the two"
 	default:
 		if value := short(err.BadValue); value != "" {
 			message += ", not " + value
@@ -200,6 +201,9 @@ func detail(err *field.Error) string {
 func short(value any) string {
 	switch v := value.(type) {
 	case string:
+		if v == "<value omitted>" {
+			return ""
+		}
 		return quoted(v)
 	case bool, int64, float64, int:
 		return fmt.Sprint(v)

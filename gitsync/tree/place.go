@@ -43,8 +43,9 @@ func step(at *yaml.Node, path string) (key, child *yaml.Node, rest string) {
 		return nil, at.Content[index], after
 	case yaml.MappingNode:
 		return entry(at, path)
+	default:
+		return nil, nil, path
 	}
-	return nil, nil, path
 }
 
 // entry of a mapping with the longest key that the path begins with; of what is merged in, those keys too.
@@ -64,22 +65,34 @@ func entry(at *yaml.Node, path string) (key, child *yaml.Node, rest string) {
 		if at.Content[i].ShortTag() != "!!merge" {
 			continue
 		}
-		from := []*yaml.Node{at.Content[i+1]}
-		if from[0].Kind == yaml.SequenceNode {
-			from = from[0].Content
-		}
-		for _, f := range from {
-			if f.Kind == yaml.AliasNode {
-				f = f.Alias
+		for _, from := range mergedFrom(at.Content[i+1]) {
+			if from == at {
+				continue
 			}
-			if f.Kind == yaml.MappingNode && f != at {
-				if key, child, rest = entry(f, path); child != nil {
-					return key, child, rest
-				}
+			if key, child, rest = entry(from, path); child != nil {
+				return key, child, rest
 			}
 		}
 	}
 	return nil, nil, path
+}
+
+// mergedFrom are the mappings that "<<" names.
+func mergedFrom(n *yaml.Node) []*yaml.Node {
+	candidates := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		candidates = n.Content
+	}
+	var all []*yaml.Node
+	for _, from := range candidates {
+		if from.Kind == yaml.AliasNode {
+			from = from.Alias
+		}
+		if from.Kind == yaml.MappingNode {
+			all = append(all, from)
+		}
+	}
+	return all
 }
 
 // begins tells whether the path begins with the key, as key or [key], and what follows.

@@ -20,7 +20,12 @@ type commit struct {
 	// unread documents might hold what others refer to.
 	unread   bool
 	problems []Problem
+	// large documents are read one at a time, so that many of them need no more room than one.
+	large sync.Mutex
 }
+
+// largest document that is read beside others. Nodes may take two hundred times the room of their text.
+const largest = 64 << 10
 
 // readers at work at once.
 const readers = 8
@@ -48,10 +53,16 @@ func (c *commit) chunks(files []File) []chunk {
 		switch {
 		case file.Path == fleetFile:
 			c.readFleet(file)
-		case skipped(file.Path):
+		case skipped(file.Path) || !isYAML(file.Path) && !strings.HasSuffix(file.Path, ".lua"):
+		case plain(file.Path) != file.Path:
+			c.unread = true
+			c.problems = append(c.problems, Problem{
+				Place:   Place{File: strings.Trim(quoted(file.Path), `"`), Line: 1},
+				Message: "the file's name is not plain text, or is longer than 400 bytes", Mend: "rename the file",
+			})
 		case strings.HasSuffix(file.Path, ".lua"):
 			c.scripts[file.Path] = file.Data
-		case isYAML(file.Path):
+		default:
 			some, problems := split(file, c.options.Limits)
 			all = append(all, some...)
 			c.problems = append(c.problems, problems...)
@@ -69,31 +80,21 @@ func (c *commit) chunks(files []File) []chunk {
 	return all
 }
 
+// result of a chunk.
+type result struct {
+	items    []*item
+	problems []Problem
+	unread   bool
+}
+
 // readAll reads the chunks at once; what comes of them keeps their order.
 func (c *commit) readAll(chunks []chunk) {
-	type result struct {
-		items    []*item
-		problems []Problem
-		unread   bool
-	}
 	results := make([]result, len(chunks))
 	var wait sync.WaitGroup
 	for reader := range readers {
 		wait.Go(func() {
 			for at := reader; at < len(chunks); at += readers {
-				out := &results[at]
-				roots, problems := parse(chunks[at], c.options.Limits)
-				out.problems = append(out.problems, problems...)
-				out.unread = len(problems) > 0
-				for _, root := range roots {
-					i, problems := c.read(chunks[at], root)
-					out.problems = append(out.problems, problems...)
-					if i == nil {
-						out.unread = true
-						continue
-					}
-					out.items = append(out.items, i)
-				}
+				results[at] = c.readChunk(chunks[at])
 			}
 		})
 	}
@@ -103,6 +104,25 @@ func (c *commit) readAll(chunks []chunk) {
 		c.problems = append(c.problems, out.problems...)
 		c.unread = c.unread || out.unread
 	}
+}
+
+func (c *commit) readChunk(of chunk) (out result) {
+	if len(of.text) > largest {
+		c.large.Lock()
+		defer c.large.Unlock()
+	}
+	roots, problems := parse(of, c.options.Limits)
+	out.problems, out.unread = problems, len(problems) > 0
+	for _, root := range roots {
+		i, problems := c.read(of, root)
+		out.problems = append(out.problems, problems...)
+		if i == nil {
+			out.unread = true
+			continue
+		}
+		out.items = append(out.items, i)
+	}
+	return out
 }
 
 // tree of a commit without problems.

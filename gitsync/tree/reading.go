@@ -53,6 +53,8 @@ type reading struct {
 	problems []Problem
 	// paths of an object that stand for others in the file.
 	paths map[string]string
+	// script is the file of a Hook's script.
+	script string
 }
 
 // wanted are the fields that are remembered with their places.
@@ -117,7 +119,7 @@ func (r *reading) item(shared bool) *item {
 // problem at a field, or where it would be.
 func (r *reading) problem(field, message, mend string) {
 	for from, to := range r.paths {
-		if rest, ok := strings.CutPrefix(field, from); ok {
+		if rest, ok := strings.CutPrefix(field, from); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
 			message, mend = strings.ReplaceAll(message, from, to), strings.ReplaceAll(mend, from, to)
 			field = to + rest
 			break
@@ -197,24 +199,33 @@ func (r *reading) place() (shared bool) {
 		return false
 	}
 	scope := scopeOf(r.chunk.file)
-	namespace, _ := meta["namespace"].(string)
+	namespace := stringOf(meta["namespace"])
+	if !r.kind.namespaced {
+		r.placeless(scope, meta)
+		return false
+	}
 	switch {
-	case !r.kind.namespaced && namespace != "":
-		r.problem("metadata.namespace", r.kind.name+" belongs to no namespace", "remove metadata.namespace")
-	case r.kind.name == "Namespace":
-		r.allowed(scope, stringOf(meta["name"]), "metadata.name")
-	case !r.kind.namespaced:
-	case namespace == "" && scope.datacenter != "":
+	case namespace != "":
+		r.allowed(scope, namespace, "metadata.namespace")
+	case scope.datacenter != "":
 		meta["namespace"] = scope.datacenter
 		r.allowed(scope, scope.datacenter, "metadata")
-	case namespace == "" && scope.profiles && r.kind.name == "ProvisioningProfile":
+	case scope.profiles && r.kind.name == "ProvisioningProfile":
 		return true
-	case namespace == "":
-		r.problem("metadata", "metadata.namespace is missing", "move the file to datacenters/<datacenter>/, or give metadata.namespace")
 	default:
-		r.allowed(scope, namespace, "metadata.namespace")
+		r.problem("metadata", "metadata.namespace is missing", "move the file to datacenters/<datacenter>/, or give metadata.namespace")
 	}
 	return false
+}
+
+// placeless kinds have no namespace; a Namespace is one.
+func (r *reading) placeless(scope scope, meta map[string]any) {
+	if meta["namespace"] != nil {
+		r.problem("metadata.namespace", r.kind.name+" belongs to no namespace", "remove metadata.namespace")
+	}
+	if r.kind.name == "Namespace" {
+		r.allowed(scope, stringOf(meta["name"]), "metadata.name")
+	}
 }
 
 // allowed tells of a namespace that the object may not be in.
@@ -261,6 +272,9 @@ func (r *reading) compile(made any) {
 		if r.options.CheckHook != nil {
 			field, err = "spec.script", r.options.CheckHook(of)
 		}
+	}
+	if err != nil && r.script != "" {
+		err = fmt.Errorf("%s: %w", r.script, err)
 	}
 	if err != nil {
 		r.problem(field, err.Error(), "correct it there; `stargate plan` on a working copy checks the same")

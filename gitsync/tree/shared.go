@@ -124,60 +124,6 @@ func (c *commit) unique() {
 	}
 }
 
-// references within the commit. What a document that cannot be read would have held is not known, so then nothing is
-// told missing.
-func (c *commit) references() {
-	if c.unread {
-		return
-	}
-	named := map[string]map[string][]string{} // kind, namespace: names
-	for _, i := range c.items {
-		kind, namespace := i.Content.GetKind(), i.Content.GetNamespace()
-		if named[kind] == nil {
-			named[kind] = map[string][]string{}
-		}
-		named[kind][namespace] = append(named[kind][namespace], i.Content.GetName())
-	}
-	sets := map[string]map[string]bool{}
-	has := func(kind, namespace, name string) bool {
-		key := kind + " " + namespace
-		if sets[key] == nil {
-			sets[key] = map[string]bool{}
-			for _, n := range named[kind][namespace] {
-				sets[key][n] = true
-			}
-		}
-		return sets[key][name]
-	}
-	const profile = "ProvisioningProfile"
-	for _, i := range c.items {
-		namespace := i.Content.GetNamespace()
-		for _, name := range profilesNamed(i) {
-			if has(profile, namespace, name) {
-				continue
-			}
-			field := "spec.provisioningProfileRef.name"
-			if i.Content.GetKind() == "Server" {
-				field = "spec.adopt.profile"
-			}
-			near := slices.Concat(named[profile][namespace], named[profile][""])
-			c.problems = append(c.problems, i.problem(field,
-				fmt.Sprintf("there is no ProvisioningProfile %s in namespace %s of this commit", quoted(name), quoted(namespace)),
-				didYouMean(name, near, "add it to datacenters/"+cut(namespace, 63)+"/, or to profiles/ for all datacenters")))
-		}
-		name := ""
-		if i.Content.GetKind() == "Server" {
-			name = textAt(i, "spec", "datacenterRef", "name")
-		}
-		// With no Datacenter at all the namespace's site is the one that `stargate run --dc-url` names.
-		if sites := named["Datacenter"][namespace]; name != "" && len(sites) > 0 && !has("Datacenter", namespace, name) {
-			c.problems = append(c.problems, i.problem("spec.datacenterRef.name",
-				fmt.Sprintf("there is no Datacenter %s in namespace %s of this commit", quoted(name), quoted(namespace)),
-				didYouMean(name, sites, "add it to datacenters/"+cut(namespace, 63)+"/")))
-		}
-	}
-}
-
 // foreignNamespaces tells of objects of Kubernetes' own kinds in namespaces that the fleet has nothing else in: a fleet
 // repository keeps its own house.
 func (c *commit) foreignNamespaces() {
