@@ -174,7 +174,7 @@ func (r *reading) identify() bool {
 	case api != known.api:
 		r.problem("apiVersion", fmt.Sprintf("%s is of apiVersion %s, not %s", name, quoted(known.api), quoted(api)), "write apiVersion: "+known.api)
 	case known.made == nil && !slices.Contains(r.options.AllowKinds, v1alpha1.ForeignKind(name)):
-		r.problem("kind", name+" is not allowed in this fleet", "add "+name+" to the Fleet's spec.allowKinds, or remove the object")
+		r.problem("kind", name+" is not allowed in this fleet", "add "+name+" to spec.allowKinds of the Fleet "+r.options.Fleet+", or remove the object")
 	default:
 		r.kind = known
 		return true
