@@ -67,9 +67,15 @@ func TestControllerMay(t *testing.T) {
 			expect(t, c, controller, verb+" "+kind+".stargate.io", "", true)
 		}
 		expect(t, c, controller, "update "+kind+"/status.stargate.io", "", true)
-		// Operations are made by rollouts.
-		expect(t, c, controller, "create "+kind+".stargate.io", "", kind == "operations")
+		// Operations are made by rollouts, the others come from fleets.
+		expect(t, c, controller, "create "+kind+".stargate.io", "", true)
 	}
+	for _, kind := range []string{"datacenters", "hooks", "policies", "provisioningprofiles", "servergroups", "servers"} {
+		for _, verb := range []string{"get", "list", "watch", "create", "patch", "delete"} {
+			expect(t, c, controller, verb+" "+kind+".stargate.io", "", true)
+		}
+	}
+	expect(t, c, controller, "update fleets/status.stargate.io", "", true)
 	for _, ask := range []string{"list provisioningprofiles.stargate.io", "watch servergroups.stargate.io", "update servergroups/status.stargate.io", "get fleets.stargate.io", "delete operations.stargate.io", "list namespaces", "create events"} {
 		expect(t, c, controller, ask, "", true)
 	}
@@ -78,15 +84,18 @@ func TestControllerMay(t *testing.T) {
 		expect(t, c, controller, ask, ns, false)
 	}
 	for _, ask := range []string{
-		"get secrets", "list secrets", "watch secrets", "get pods", "create pods", "get configmaps", "delete servers.stargate.io", "delete datacenters.stargate.io",
+		"get secrets", "list secrets", "watch secrets", "get pods", "create pods", "get configmaps", "update fleets.stargate.io", "patch fleets.stargate.io",
 		"update provisioningprofiles.stargate.io", "create serviceaccounts/token", "impersonate users", "bind clusterroles.rbac.authorization.k8s.io",
-		"delete namespaces", "create namespaces", "get nodes", "update customresourcedefinitions.apiextensions.k8s.io", "deletecollection operations.stargate.io",
+		"delete namespaces", "create namespaces", "get nodes", "update customresourcedefinitions.apiextensions.k8s.io", "deletecollection operations.stargate.io", "deletecollection servers.stargate.io",
 	} {
 		expect(t, c, controller, ask, "", false)
 		expect(t, c, controller, ask, ns, false)
 	}
 	expect(t, c, controller, "update leases:other.coordination.k8s.io", config.SystemNamespace, false)
-	expect(t, c, controller, "get secrets", config.SystemNamespace, false)
+	expect(t, c, controller, "get secrets", config.SystemNamespace, true)
+	for _, ask := range []string{"list secrets", "watch secrets", "create secrets", "patch secrets", "get configmaps"} {
+		expect(t, c, controller, ask, config.SystemNamespace, false)
+	}
 }
 
 func expect(t *testing.T, c *cluster.Cluster, user, ask, namespace string, want bool) {
