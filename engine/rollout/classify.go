@@ -1,8 +1,6 @@
 package rollout
 
 import (
-	"strings"
-
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -117,14 +115,15 @@ func (p *plan) updated(server *v1alpha1.Server) bool {
 	return applied != nil && applied.Hash == p.wanted && p.wanted != "" && server.Status.State != v1alpha1.ServerUntouched
 }
 
-// drifted tells whether somebody gave a server another content since the revision came: not an
-// Operation of an earlier revision of this group, which was seen out.
+// drifted tells whether somebody gave a server another content since the revision came. What a rollout
+// gave it, of an earlier revision that was seen out or of the group that it belonged to before, is no
+// drift.
 func (p *plan) drifted(server *v1alpha1.Server) bool {
 	applied, started := server.Status.Applied, p.revision().StartedAt
 	if applied == nil || started == nil || !applied.At.After(started.Time) {
 		return false
 	}
-	return !strings.Contains(applied.Operation, p.signature(server))
+	return !byRollout(applied.Operation)
 }
 
 // unavailable tells whether a server that was touched is not ready. One that never was serves nobody.

@@ -23,21 +23,27 @@ const (
 	defaultTTL = int32(7 * 24 * 60 * 60)
 )
 
-// signature is in the name of every Operation that this group's rollouts make for a server.
-func (p *plan) signature(server *v1alpha1.Server) string {
-	sum := sha256.Sum256([]byte(string(p.s.Group.UID) + "\n" + string(server.UID)))
-	return "-" + hex.EncodeToString(sum[:4]) + "-"
-}
-
-// operationName is "<server>-<group and server>-<revision>-<how many were made>": never the same
-// twice, and the same for whoever carries this decision out.
+// operationName is "<server>-<8 hex digits of group and server>-<revision>-<how many were made>": never
+// the same twice, and the same for whoever carries this decision out.
 func (p *plan) operationName(server *v1alpha1.Server) string {
-	suffix := fmt.Sprintf("%s%d-%d", p.signature(server), p.revision().Number, p.revision().Made)
+	sum := sha256.Sum256([]byte(string(p.s.Group.UID) + "\n" + string(server.UID)))
+	suffix := fmt.Sprintf("-%s-%d-%d", hex.EncodeToString(sum[:4]), p.revision().Number, p.revision().Made)
 	name := server.Name
 	if room := nameLimit - len(suffix); len(name) > room {
 		name = strings.TrimRight(name[:room], "-.")
 	}
 	return name + suffix
+}
+
+// byRollout tells whether an Operation of that name is one that a rollout made, of whatever group.
+func byRollout(operation string) bool {
+	parts := strings.Split(operation, "-")
+	if len(parts) < 4 {
+		return false
+	}
+	hash, numbers := parts[len(parts)-3], parts[len(parts)-2:]
+	return len(hash) == 8 && strings.Trim(hash, "0123456789abcdef") == "" &&
+		strings.Trim(numbers[0], "0123456789") == "" && strings.Trim(numbers[1], "0123456789") == "" && numbers[0] != "" && numbers[1] != ""
 }
 
 // makeOperations makes what status.inFlight holds and nobody has seen yet. While something keeps the

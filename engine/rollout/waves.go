@@ -194,8 +194,8 @@ func (p *plan) advance(w *wave) bool {
 	case w.unhealthy > 0:
 		w.enter(v1alpha1.WaveRunning)
 		return false
-	case w.status.Updated == 0 || w.status.StartedAt == nil && !p.anyWork():
-		// Nothing was updated, or nothing had to be: there is nothing to soak.
+	case w.status.StartedAt == nil && (w.status.Updated == 0 || !p.anyWork()):
+		// Nothing could be updated, or nothing had to be: there is nothing to soak.
 		w.enter(v1alpha1.WaveDone)
 		return true
 	}

@@ -39,8 +39,9 @@ type world struct {
 
 // wipe is one job at the site.
 type wipe struct {
-	server, uid, op, hash string
-	failed                bool
+	server, uid, op, rack string
+	done, failed          bool
+	end                   time.Time
 }
 
 func newWorld() *world {
@@ -249,7 +250,7 @@ func (w *world) start(name string) {
 		op.Status.Attempts = []v1alpha1.Attempt{{Number: 1, RequestID: string(op.UID) + "-1"}}
 		op.Status.DecidedOn = &v1alpha1.DecidedOn{ProfileHash: w.profile.Hash, OSVersion: w.profile.OSVersion}
 	})
-	w.wiped = append(w.wiped, wipe{server: op.Spec.ServerRef.Name, uid: string(w.servers[op.Spec.ServerRef.Name].UID), op: name, hash: w.profile.Hash})
+	w.wiped = append(w.wiped, wipe{server: op.Spec.ServerRef.Name, uid: string(w.servers[op.Spec.ServerRef.Name].UID), op: name, rack: w.servers[op.Spec.ServerRef.Name].Labels["rack"]})
 }
 
 // record the outcome of a running Operation on its Server, with which the claim is given back.
@@ -269,7 +270,7 @@ func (w *world) record(name string, phase v1alpha1.OperationPhase, message strin
 	})
 	for i := range w.wiped {
 		if w.wiped[i].op == name {
-			w.wiped[i].failed = phase == v1alpha1.OperationFailed
+			w.wiped[i].done, w.wiped[i].failed, w.wiped[i].end = true, phase == v1alpha1.OperationFailed, w.now
 		}
 	}
 }
