@@ -129,7 +129,7 @@ func (l *lane) forget() {
 func (l *lane) approve() bool {
 	status := &l.group.Status
 	for i := range status.Waves {
-		if status.Waves[i].State == v1alpha1.WaveAwaitingApproval && l.say(status.Revision.Name+"/"+status.Waves[i].Name) {
+		if status.Waves[i].State == v1alpha1.WaveAwaitingApproval && l.say(rollout.WaveToken(status, status.Waves[i].Name)) {
 			l.wave(status.Waves[i].Name).approval = true
 			l.approvals = append(l.approvals, status.Waves[i].Name)
 			return true
@@ -173,8 +173,22 @@ func (l *lane) note() {
 		return
 	}
 	for i := range status.Holds {
-		l.wave(name).held(&status.Holds[i])
+		waits := name
+		if reason := status.Holds[i].Reason; reason == v1alpha1.ReasonSoaking || reason == v1alpha1.ReasonWaveUnhealthy {
+			waits = after(status.Waves, name)
+		}
+		l.wave(waits).held(&status.Holds[i])
 	}
+}
+
+// after gives the wave that comes after another; that other where it is the last.
+func after(waves []v1alpha1.WaveStatus, name string) string {
+	for i := range waves[:max(0, len(waves)-1)] {
+		if waves[i].Name == name {
+			return waves[i+1].Name
+		}
+	}
+	return name
 }
 
 // mostHolds that a wave tells.
