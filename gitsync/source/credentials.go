@@ -58,27 +58,33 @@ func httpCredentials(secret map[string][]byte) (Credentials, error) {
 		Username: line(secret[KeyUsername]), Password: line(secret[KeyPassword]), BearerToken: line(secret[KeyBearerToken]),
 		CA: secret[KeyCA],
 	}
-	switch {
-	case c.BearerToken != "" && (c.Username != "" || c.Password != ""):
-		return c, keyProblem(KeyBearerToken, "is there beside "+KeyUsername+" or "+KeyPassword+": one or the other is sent")
-	case c.Username == "" && c.Password != "":
-		return c, keyProblem(KeyUsername, `is missing beside `+KeyPassword+` (for a token any name will do, such as "git")`)
-	case c.Username != "" && c.Password == "":
-		return c, keyProblem(KeyPassword, "is missing beside "+KeyUsername)
-	case strings.Contains(c.Username, ":"):
-		return c, keyProblem(KeyUsername, "has a colon in it")
-	case !c.any() && len(c.CA) == 0:
+	if !c.any() && len(c.CA) == 0 {
 		return c, failure(Auth, "put username and password there, or bearerToken, or ca.crt", "the Secret that spec.credentialsRef names has none of the keys for an https URL")
+	}
+	if len(c.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(c.CA) {
+		return c, keyProblem(KeyCA, "holds no certificate in PEM form")
 	}
 	for key, value := range map[string]string{KeyUsername: c.Username, KeyPassword: c.Password, KeyBearerToken: c.BearerToken} {
 		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			return c, keyProblem(key, "has a line break or another control character in it")
 		}
 	}
-	if len(c.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(c.CA) {
-		return c, keyProblem(KeyCA, "holds no certificate in PEM form")
+	return c, c.fit()
+}
+
+// fit tells whether what is there belongs together.
+func (c Credentials) fit() error {
+	switch {
+	case c.BearerToken != "" && (c.Username != "" || c.Password != ""):
+		return keyProblem(KeyBearerToken, "is there beside "+KeyUsername+" or "+KeyPassword+": one or the other is sent")
+	case c.Username == "" && c.Password != "":
+		return keyProblem(KeyUsername, `is missing beside `+KeyPassword+` (for a token any name will do, such as "git")`)
+	case c.Username != "" && c.Password == "":
+		return keyProblem(KeyPassword, "is missing beside "+KeyUsername)
+	case strings.Contains(c.Username, ":"):
+		return keyProblem(KeyUsername, "has a colon in it")
 	}
-	return c, nil
+	return nil
 }
 
 func sshCredentials(secret map[string][]byte) (Credentials, error) {

@@ -28,11 +28,12 @@ func reachFile(u *url.URL, l Limits) (remote, error) {
 		return nil, failure(Refused, "write it as file:///srv/fleet.git into spec.url", "a file URL has no host")
 	}
 	dir := filepath.Clean("/" + u.Path)
-	if st, err := os.Stat(filepath.Join(dir, ".git")); err == nil && st.IsDir() {
+	// Which folder that is a person said in the Fleet: see the package's doc.
+	if st, err := os.Stat(filepath.Join(dir, ".git")); err == nil && st.IsDir() { //nolint:gosec // meant to be any folder
 		dir = filepath.Join(dir, ".git")
 	}
 	for _, needed := range []string{"HEAD", "objects", "refs"} {
-		if _, err := os.Stat(filepath.Join(dir, needed)); err != nil {
+		if _, err := os.Stat(filepath.Join(dir, needed)); err != nil { //nolint:gosec // meant to be any folder
 			return nil, failure(RefNotFound, "check spec.url, and that it is mounted into the controller", "there is no such repository")
 		}
 	}

@@ -121,6 +121,7 @@ func kindOf(m filemode.FileMode) string {
 		return "a symlink"
 	case filemode.Submodule:
 		return "a submodule"
+	case filemode.Empty:
 	}
 	return "of the unknown mode " + m.String()
 }

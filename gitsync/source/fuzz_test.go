@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
@@ -57,10 +58,15 @@ func FuzzPack(f *testing.F) {
 	commit := p.commit(blob)
 	f.Add(p.b.Bytes()[12:], p.n)
 	f.Fuzz(func(t *testing.T, body []byte, n uint32) {
-		q := newPacked()
+		q := &packed{}
+		q.b.WriteString("PACK\x00\x00\x00\x02\x00\x00\x00\x00")
 		q.b.Write(body)
 		q.n = n
+		start := time.Now()
 		_, _ = readBack(t.Context(), bytes.NewReader(replied(q.bytes())), commit, little)
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("took %s", took)
+		}
 	})
 }
 

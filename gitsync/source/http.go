@@ -88,7 +88,7 @@ func (r *httpRemote) advertise(ctx context.Context) (*advert, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	seen, err := readAdvert(resp.Body, r.limits.Advertisement)
 	if err != nil {
 		return nil, sorted(err)
@@ -121,7 +121,7 @@ func (r *httpRemote) objects(ctx context.Context, seen *advert, commit plumbing.
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	raw, err := readReply(ctx, resp.Body, r.limits)
 	if err != nil {
 		return nil, sorted(explainNotOurRef(err, seen, commit))

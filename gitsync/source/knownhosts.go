@@ -30,14 +30,28 @@ func findHost(file []byte, host, port string) (*knownHost, error) {
 	if port != "22" {
 		k.name = "[" + k.name + "]:" + port
 	}
-	certs := false
+	certs, err := k.read(file)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(k.keys) == 0 && certs:
+		return nil, keyProblem(KeyKnownHosts, "has only a @cert-authority for "+brief(k.name)+", which is not read: put the host's own key there")
+	case len(k.keys) == 0:
+		return nil, failure(Auth, "check the server's key, then add the output of ssh-keyscan",
+			"%s in the Secret has no line for %s", KeyKnownHosts, brief(k.name))
+	}
+	return k, nil
+}
+
+// read the lines for the host, and tell whether one of them names an authority.
+func (k *knownHost) read(file []byte) (certs bool, err error) {
 	for rest := file; ; {
 		marker, hosts, key, _, next, err := ssh.ParseKnownHosts(rest)
 		if errors.Is(err, io.EOF) {
-			break
+			return certs, nil
 		}
 		if err != nil {
-			return nil, keyProblem(KeyKnownHosts, "has a line that is none of known_hosts")
+			return false, keyProblem(KeyKnownHosts, "has a line that is none of known_hosts")
 		}
 		rest = next
 		if !matches(hosts, k.name) {
@@ -52,14 +66,6 @@ func findHost(file []byte, host, port string) (*knownHost, error) {
 			certs = true
 		}
 	}
-	switch {
-	case len(k.keys) == 0 && certs:
-		return nil, keyProblem(KeyKnownHosts, "has only a @cert-authority for "+k.name+", which is not read: put the host's own key there")
-	case len(k.keys) == 0:
-		return nil, failure(Auth, "check the server's key, then add the output of ssh-keyscan",
-			"%s in the Secret has no line for %s", KeyKnownHosts, brief(k.name))
-	}
-	return k, nil
 }
 
 // matches a host's name with the patterns of one line.

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"context"
-	"crypto/sha1" //nolint:gosec // as packs have it
+	"crypto/sha1"
 	"encoding/binary"
 	"errors"
 	"fmt"

@@ -173,3 +173,15 @@ func TestAnSSHServerThatSaysNothing(t *testing.T) {
 		t.Errorf("got %v, want it to be the context's end", err)
 	}
 }
+
+func TestTheTimeAllowedEndsAPackOverSSH(t *testing.T) {
+	w := newSSHWorld(t)
+	w.commit("first", map[string]string{"big.bin": noise(1 << 20), "a.yaml": "a"})
+	w.server.StallAfter(64 << 10)
+	head, err := source.Git{}.Resolve(t.Context(), w.request())
+	w.must(err)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err = source.Git{}.Fetch(ctx, w.request(), head)
+	wants(t, err, source.Transient, "longer than allowed")
+}

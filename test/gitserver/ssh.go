@@ -34,6 +34,7 @@ type SSH struct {
 	conns    map[net.Conn]bool
 	commands []string
 	cutAfter int
+	stall    int
 }
 
 // NewKey makes a private key in PEM form, locked where there is a passphrase, and its public key as a line.
@@ -117,6 +118,13 @@ func (s *SSH) CutAfter(n int) {
 	s.cutAfter = n
 }
 
+// StallAfter so many bytes of what a command prints nothing more comes until the client is gone; 0 mends it.
+func (s *SSH) StallAfter(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stall = n
+}
+
 // Close the server and all connections.
 func (s *SSH) Close() error {
 	err := s.listener.Close()
@@ -186,7 +194,7 @@ func (s *SSH) exec(conn net.Conn, channel ssh.Channel, line string) {
 	defer func() { _ = channel.Close() }()
 	s.mu.Lock()
 	s.commands = append(s.commands, line)
-	cut := s.cutAfter
+	cut, stall := s.cutAfter, s.stall
 	s.mu.Unlock()
 	name, path, _ := strings.Cut(line, " ")
 	path = strings.Trim(path, "'")
@@ -194,21 +202,24 @@ func (s *SSH) exec(conn net.Conn, channel ssh.Channel, line string) {
 	if name != "git-upload-pack" || !strings.HasPrefix(path, s.root) {
 		_, _ = io.WriteString(channel.Stderr(), "ERROR: Repository not found.\n")
 		status.Code = 1
-	} else if err := s.upload(conn, channel, path, cut); err != nil {
+	} else if err := s.upload(conn, channel, path, cut, stall); err != nil {
 		status.Code = 128
 	}
 	_, _ = channel.SendRequest("exit-status", false, ssh.Marshal(&status))
 }
 
-func (s *SSH) upload(conn net.Conn, channel ssh.Channel, path string, cut int) error {
+func (s *SSH) upload(conn net.Conn, channel ssh.Channel, path string, cut, stall int) error {
 	cmd := exec.Command("git-upload-pack", path)
 	cmd.Env = environment()
 	cmd.Stderr = channel.Stderr()
-	var out io.Writer = channel
-	if cut > 0 {
-		out = &cutting{channel, conn, cut}
+	gone := make(chan struct{}) // the client
+	cmd.Stdout = channel
+	switch {
+	case cut > 0:
+		cmd.Stdout = &ending{channel, cut, func() { _ = conn.Close() }}
+	case stall > 0:
+		cmd.Stdout = &ending{channel, stall, func() { <-gone }}
 	}
-	cmd.Stdout = out
 	in, err := cmd.StdinPipe() // so that Wait does not wait for a client that says nothing more
 	if err != nil {
 		return err
@@ -219,22 +230,24 @@ func (s *SSH) upload(conn net.Conn, channel ssh.Channel, path string, cut int) e
 	s.work.Go(func() {
 		_, _ = io.Copy(in, channel)
 		_ = in.Close()
+		close(gone)
 	})
 	return cmd.Wait()
 }
 
-type cutting struct {
+// ending passes on so many bytes, and then does something and ends.
+type ending struct {
 	w    io.Writer
-	conn net.Conn
 	left int
+	then func()
 }
 
-func (c *cutting) Write(p []byte) (int, error) {
-	if len(p) >= c.left {
-		_, _ = c.w.Write(p[:c.left])
-		_ = c.conn.Close()
+func (e *ending) Write(p []byte) (int, error) {
+	if len(p) >= e.left {
+		_, _ = e.w.Write(p[:e.left])
+		e.then()
 		return 0, io.ErrClosedPipe
 	}
-	c.left -= len(p)
-	return c.w.Write(p)
+	e.left -= len(p)
+	return e.w.Write(p)
 }
