@@ -113,7 +113,7 @@ func (p *plan) closeRevision() {
 		return
 	}
 	if !p.wasReady() && !p.released {
-		r.Released = min(r.Released, plus(r.Made, p.differs()))
+		r.Released = max(r.Made, min(r.Released, plus(r.Made, p.differs())))
 	}
 	if r.CompletedAt != nil {
 		return
