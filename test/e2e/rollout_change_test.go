@@ -201,3 +201,25 @@ func TestRolloutAtRest(t *testing.T) {
 		t.Errorf("%d writes to the group for three servers", total)
 	}
 }
+
+// TestRolloutOverlap: two controllers that overlap by mistake share the group's budget all the same: a
+// server is taken by compare-and-swap on the group.
+func TestRolloutOverlap(t *testing.T) {
+	t.Parallel()
+	r := NewWorld(t).Room(site.Config{})
+	servers := r.Members(8)
+	group := r.Group("web", 2)
+	group.Spec.Rollout.SpreadBy = "rack"
+	r.Create(group)
+	r.Start()
+	r.Start()
+	r.UntilRevision(group, 1)
+	r.UntilUpToDate(group, 8)
+	r.EditProfile("2.1.0")
+	r.UntilRevision(group, 2)
+	r.UntilUpToDate(group, 8)
+	r.AtOnce(2)
+	for _, server := range servers {
+		r.Gives(server.Name, "2.0.0", "2.1.0")
+	}
+}
