@@ -12,8 +12,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/gitsync/apply"
@@ -149,12 +151,18 @@ func (w *world) one(t *testing.T, path string, i int, kind, doc string) {
 	if kind == "hook" || kind == "policy" {
 		folder = map[string]string{"hook": "hooks", "policy": "policies"}[kind]
 	}
-	files := []tree.File{{Path: folder + "/x.yaml", Data: []byte(doc)}}
-	read, problems := tree.Read(files, tree.Options{Fleet: w.fleet, Schemas: schemas})
-	var desired []apply.Desired
-	if len(problems) > 0 {
-		return // refused for what it refers to: of no use here
+	read, problems := tree.Read([]tree.File{{Path: folder + "/x.yaml", Data: []byte(doc)}}, tree.Options{Fleet: w.fleet, Schemas: schemas})
+	if len(problems) > 0 { // for what it refers to, which is not there
+		o := &tree.Object{Content: &unstructured.Unstructured{}}
+		if err := yaml.Unmarshal([]byte(doc), &o.Content.Object); err != nil {
+			t.Fatal(path, err)
+		}
+		if folder == "datacenters/"+w.ns {
+			o.Content.SetNamespace(w.ns)
+		}
+		read = &tree.Tree{Objects: []*tree.Object{o}}
 	}
+	var desired []apply.Desired
 	for _, o := range read.Objects {
 		desired = append(desired, apply.Desired{Object: o})
 	}
@@ -439,6 +447,48 @@ func TestMadeAnewByAnother(t *testing.T) {
 	if err := w.direct.Get(w.ctx, client.ObjectKeyFromObject(profile), profile); err != nil || profile.Spec.OSVersion != "3.0.0" {
 		t.Fatal("another fleet's object was written over", err)
 	}
+}
+
+// TestGoneMeanwhile: what the plan changes is gone, and is made anew only by a plan that knows it.
+func TestGoneMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.files["site.yaml"] = siteYAML
+	w.mustApply(3)
+	w.files["site.yaml"] = strings.Replace(siteYAML, "2.0.0", "2.1.0", 1)
+	plan := w.plan()
+	profile := &v1alpha1.ProvisioningProfile{ObjectMeta: metav1.ObjectMeta{Namespace: w.ns, Name: "web"}}
+	if err := w.direct.Delete(w.ctx, profile); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.applier.Apply(w.ctx, plan, w.stamp)
+	var failure *apply.Failure
+	if !errors.As(err, &failure) || failure.Refused() {
+		t.Fatal(err)
+	}
+	if got := w.mustApply(1); got.Created != 1 {
+		t.Fatalf("%+v", got)
+	}
+}
+
+// TestBeingDeleted: what is on its way out is applied once it is gone, and the commit is not whole before.
+func TestBeingDeleted(t *testing.T) {
+	w := newWorld(t)
+	w.files["servers.yaml"] = servers(1)
+	w.mustApply(1)
+	if err := w.direct.Delete(w.ctx, w.server("s0")); err != nil {
+		t.Fatal(err)
+	}
+	result, requests, err := w.apply()
+	var failure *apply.Failure
+	if !errors.As(err, &failure) || failure.Refused() || result.Whole || requests != 0 {
+		t.Fatalf("%+v %d %v", result, requests, err)
+	}
+	s := w.server("s0")
+	s.Finalizers = nil
+	if err := w.direct.Update(w.ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	w.mustApply(1)
 }
 
 func TestForeignKinds(t *testing.T) {

@@ -66,9 +66,9 @@ type Change struct {
 	// Typed is the desired object, one of our kinds with its defaults; nil for the others.
 	Typed any
 
-	content map[string]any
-	digest  string
-	uid     types.UID
+	source *tree.Object
+	digest string
+	uid    types.UID
 	// stamps on the live object: one that is not renewed is emptied, whoever wrote it.
 	stamps []string
 }
@@ -148,10 +148,10 @@ func Changes(desired []Desired, live Live, o Options) Plan {
 	wanted := make(map[tree.Key]struct{}, len(desired))
 	for i := range desired {
 		d := &desired[i]
-		key, digest := d.Object.Key(), memo.digest(d.Object)
-		wanted[key] = struct{}{}
-		sum.add(key, digest)
-		plan.judge(d, key, digest, live.objects[key], memo)
+		is := memo.of(d.Object)
+		wanted[is.key] = struct{}{}
+		sum.add(is)
+		plan.judge(d, is, live.objects[is.key], memo)
 	}
 	slices.SortStableFunc(plan.Changes, func(a, b Change) int { return compareKeys(a.Key, b.Key) })
 	plan.Inventory = sum.inventory()
@@ -160,46 +160,44 @@ func Changes(desired []Desired, live Live, o Options) Plan {
 }
 
 // judge one object.
-func (p *Plan) judge(d *Desired, key tree.Key, digest string, live Object, memo *memory) {
-	if live == nil {
-		p.Changes = append(p.Changes, Change{
-			Key: key, Place: d.Object.Place, Action: Create, Typed: d.Object.Typed,
-			content: sent(d.Object), digest: digest,
-		})
-		return
-	}
-	owner := live.GetLabels()[v1alpha1.LabelFleet]
-	if owner != "" && owner != p.Fleet {
-		p.Refused = append(p.Refused, Refusal{
-			Key: key, Place: d.Object.Place, Owner: owner,
-			Message: "it is of the fleet " + quoted(owner) + ", and an object has one fleet",
-			Mend:    "remove it from one of the two repositories; to move it, let the fleet " + quoted(owner) + " prune it first",
-		})
-		return
-	}
-	deleting := live.GetDeletionTimestamp() != nil
-	if d.Restamp == "" && !deleting && memo.same(live, digest) {
-		p.Unchanged++
-		return
-	}
-	cause, fields := compare(d.Object, digest, live, p.Fleet)
-	switch {
-	case cause == "" && d.Restamp == "" && !deleting:
-		memo.remember(live, digest)
-		p.Unchanged++
-		return
-	case cause == "" && d.Restamp != "":
-		cause = CauseRestamp
-	}
+func (p *Plan) judge(d *Desired, is content, live Object, memo *memory) {
 	change := Change{
-		Key: key, Place: d.Object.Place, Action: Update, Cause: cause, Fields: fields, Deleting: deleting,
-		Typed: d.Object.Typed, content: sent(d.Object), digest: digest, uid: live.GetUID(),
-		stamps: stampsOn(live),
+		Key: is.key, Place: d.Object.Place, Action: Create, Typed: d.Object.Typed, source: d.Object, digest: is.digest,
 	}
-	if cause == CauseRestamp {
-		change.Why = d.Restamp
+	if live == nil {
+		p.Changes = append(p.Changes, change)
+		return
 	}
+	if owner := live.GetLabels()[v1alpha1.LabelFleet]; owner != "" && owner != p.Fleet {
+		p.Refused = append(p.Refused, taken(is.key, d.Object.Place, owner))
+		return
+	}
+	change.Deleting = live.GetDeletionTimestamp() != nil
+	mustBeSent := d.Restamp != "" || change.Deleting
+	if !mustBeSent && memo.same(live, is.digest) {
+		p.Unchanged++
+		return
+	}
+	change.Cause, change.Fields = compare(d.Object, is.digest, live, p.Fleet)
+	if change.Cause == "" && !mustBeSent {
+		memo.remember(live, is.digest)
+		p.Unchanged++
+		return
+	}
+	if change.Cause == "" && d.Restamp != "" {
+		change.Cause, change.Why = CauseRestamp, d.Restamp
+	}
+	change.Action, change.uid, change.stamps = Update, live.GetUID(), stampsOn(live)
 	p.Changes = append(p.Changes, change)
+}
+
+// taken by another fleet.
+func taken(key tree.Key, place tree.Place, owner string) Refusal {
+	return Refusal{
+		Key: key, Place: place, Owner: owner,
+		Message: "it is of the fleet " + quoted(owner) + ", and an object has one fleet",
+		Mend:    "remove it from one of the two repositories; to move it, let the fleet " + quoted(owner) + " prune it first",
+	}
 }
 
 // order in which kinds are applied: what is referred to before what refers to it, and groups, which start

@@ -137,8 +137,8 @@ func TestUnchangedIsNothing(t *testing.T) {
 			t.Errorf("inventory: %+v", plan.Inventory)
 		}
 	}
-	if len(memo.seen) != 4 || len(memo.digests) != 4 {
-		t.Errorf("remembered %d and %d", len(memo.seen), len(memo.digests))
+	if len(memo.seen) != 4 || len(memo.content) != 4 {
+		t.Errorf("remembered %d and %d", len(memo.seen), len(memo.content))
 	}
 }
 
@@ -189,6 +189,7 @@ func TestWhatDiffers(t *testing.T) {
 		}, [2]string{}, CauseDrift, "data.password: (secret) -> (secret)"},
 		{"content", aServer, nil, [2]string{"10.0.0.1", "10.0.0.2"}, CauseContent, "spec.ipv4: 10.0.0.1 -> 10.0.0.2"},
 		{"content less", aServer, nil, [2]string{"ipv4: 10.0.0.1, ", ""}, CauseContent, "spec.ipv4: 10.0.0.1 -> "},
+		{"label less", aServer, nil, [2]string{", labels: {rack: r1}", ""}, CauseContent, "metadata.labels[rack]: r1 -> "},
 		{"wave less", aGroup, nil, [2]string{`    - {name: rest, size: "50%"}`, ""}, CauseContent, `spec.rollout.waves[rest]: {"name":"rest","size":"50%"} -> `},
 		{"duration said otherwise", aGroup, nil, [2]string{"60m", "1h"}, CauseContent, ""},
 	} {

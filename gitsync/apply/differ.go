@@ -23,6 +23,23 @@ func compare(o *tree.Object, digest string, live Object, fleet string) (Cause, [
 	if was == digest && stamped && live.GetLabels()[v1alpha1.LabelFleet] == fleet && sameMeta(o, live) && sameSpec(o, live) {
 		return "", nil
 	}
+	fields := differences(o, live, fleet)
+	switch {
+	case was != digest:
+		if was != "" && o.Typed != nil {
+			fields = append(fields, leaving(o, live)...)
+		}
+		return CauseContent, fields
+	case len(fields) > 0:
+		return CauseDrift, fields
+	case !stamped:
+		return CauseDrift, []Field{{Path: "metadata.annotations", Old: "stamps that another wrote"}}
+	}
+	return "", nil
+}
+
+// differences between what is desired and what the live object has of it.
+func differences(o *tree.Object, live Object, fleet string) []Field {
 	d := differ{secret: o.Content.GetKind() == "Secret"}
 	d.labels(o, live, fleet)
 	want := sent(o)
@@ -32,19 +49,21 @@ func compare(o *tree.Object, digest string, live Object, fleet string) (Cause, [
 			d.value(key, want[key], as[key], is[key])
 		}
 	}
-	switch {
-	case was != digest:
-		if was != "" && o.Typed != nil {
-			d.beyond("spec", as["spec"], is["spec"])
+	return d.fields
+}
+
+// leaving are the fields of the live object that are not desired any more. They go unless another set them.
+func leaving(o *tree.Object, live Object) []Field {
+	var d differ
+	meta, _ := o.Content.Object["metadata"].(map[string]any)
+	wanted, _ := meta["labels"].(map[string]any)
+	for _, key := range slices.Sorted(maps.Keys(live.GetLabels())) {
+		if _, stays := wanted[key]; !stays && key != v1alpha1.LabelFleet {
+			d.leaf("metadata.labels["+key+"]", live.GetLabels()[key], nil)
 		}
-		return CauseContent, d.fields
-	case len(d.fields) > 0:
-		return CauseDrift, d.fields
-	case !stamped:
-		d.note("metadata.annotations", "stamps that another wrote", "")
-		return CauseDrift, d.fields
 	}
-	return "", nil
+	d.beyond("spec", kept(o, o.Content.Object, live)["spec"], untyped(live)["spec"])
+	return d.fields
 }
 
 // sameMeta tells whether the live object has the labels and annotations that are desired.

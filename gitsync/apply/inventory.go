@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"stargate.io/stargate/api/v1alpha1"
-	"stargate.io/stargate/gitsync/tree"
 )
 
 // inventory as it is summed up, in the order of the objects.
@@ -20,11 +19,11 @@ type inventory struct {
 
 func newInventory() *inventory { return &inventory{hash: sha256.New(), kinds: map[string]int32{}} }
 
-func (i *inventory) add(key tree.Key, digest string) {
+func (i *inventory) add(c content) {
 	i.total++
-	i.kinds[key.Kind.Kind]++
+	i.kinds[c.key.Kind.Kind]++
 	i.line = i.line[:0]
-	for _, word := range []string{key.Kind.Kind, key.Namespace, key.Name, digest} {
+	for _, word := range []string{c.key.Kind.Kind, c.key.Namespace, c.key.Name, c.digest} {
 		i.line = append(append(i.line, word...), 0)
 	}
 	i.hash.Write(i.line)

@@ -15,11 +15,17 @@ import (
 type Memo struct {
 	mu      sync.Mutex
 	seen    map[types.UID]sight
-	digests map[*unstructured.Unstructured]string
+	content map[*unstructured.Unstructured]content
 }
 
 // sight of a live object that was as it should be.
 type sight struct{ resourceVersion, digest string }
+
+// content of a desired object: its name in the cluster, and its digest.
+type content struct {
+	key    tree.Key
+	digest string
+}
 
 // memory of one comparison: what was known before it, and what is known after.
 type memory struct {
@@ -32,10 +38,10 @@ func (m *Memo) begin() *memory {
 	if m != nil {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		now.before.seen, now.before.digests = m.seen, m.digests
+		now.before.seen, now.before.content = m.seen, m.content
 	}
 	now.after.seen = make(map[types.UID]sight, len(now.before.seen))
-	now.after.digests = make(map[*unstructured.Unstructured]string, len(now.before.digests))
+	now.after.content = make(map[*unstructured.Unstructured]content, len(now.before.content))
 	return now
 }
 
@@ -47,17 +53,17 @@ func (m *memory) end() {
 	}
 	m.memo.mu.Lock()
 	defer m.memo.mu.Unlock()
-	m.memo.seen, m.memo.digests = m.after.seen, m.after.digests
+	m.memo.seen, m.memo.content = m.after.seen, m.after.content
 }
 
-// digest of an object's content.
-func (m *memory) digest(o *tree.Object) string {
-	digest, ok := m.before.digests[o.Content]
+// of an object of a commit, its content.
+func (m *memory) of(o *tree.Object) content {
+	known, ok := m.before.content[o.Content]
 	if !ok {
-		digest = contentDigest(sent(o))
+		known = content{o.Key(), contentDigest(sent(o))}
 	}
-	m.after.digests[o.Content] = digest
-	return digest
+	m.after.content[o.Content] = known
+	return known
 }
 
 // same tells whether the live object was seen to have that content.

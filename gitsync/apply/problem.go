@@ -165,8 +165,13 @@ func refusal(p Problem, status metav1.Status) []Problem {
 	if status.Details == nil || len(status.Details.Causes) == 0 || status.Reason != metav1.StatusReasonInvalid {
 		return []Problem{p}
 	}
-	all := make([]Problem, 0, len(status.Details.Causes))
-	for _, cause := range status.Details.Causes {
+	return byField(p, status.Details.Causes)
+}
+
+// byField makes of a refusal one for each field that it names.
+func byField(p Problem, causes []metav1.StatusCause) []Problem {
+	all := make([]Problem, 0, len(causes))
+	for _, cause := range causes {
 		one := p
 		one.Field = cause.Field
 		if p.Key.Kind.Kind != "Secret" {

@@ -49,7 +49,7 @@ func (a *Applier) send(ctx context.Context, fleet string, c *Change, stamp Stamp
 // body of the request: the content with its stamps. The UID of what is changed goes with it, so that an
 // object made anew under the name by another is not taken for it.
 func body(fleet string, c *Change, stamp Stamp) ([]byte, error) {
-	content := maps.Clone(c.content)
+	content := maps.Clone(sent(c.source))
 	given, _ := content["metadata"].(map[string]any)
 	meta := maps.Clone(given)
 	if meta == nil {
