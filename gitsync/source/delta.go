@@ -18,7 +18,9 @@ type frame struct {
 
 // expand visits the blobs, or all but blobs, with the deltas upon them. Each delta is put upon its base once;
 // what is held at a time is one way from a base down to a leaf, without what is not needed any more.
-func (p *pack) expand(ctx context.Context, blobs bool, visit visitor) error {
+//
+// What nobody needs, by its name, is not even unpacked again unless there are deltas upon it.
+func (p *pack) expand(ctx context.Context, blobs bool, needed func(plumbing.Hash) bool, visit visitor) error {
 	done := make(map[plumbing.Hash]bool)
 	for i, e := range p.entries {
 		if e.typ.IsDelta() || (e.typ == plumbing.BlobObject) != blobs {
@@ -27,24 +29,31 @@ func (p *pack) expand(ctx context.Context, blobs bool, visit visitor) error {
 		if i%256 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if e.size > p.limits.Blob*slack {
-			if err := visit(e.hash, content{typ: e.typ}, e.size); err != nil {
-				return err
-			}
+		children := p.upon(i, e.hash, done)
+		if len(children) == 0 && !needed(e.hash) {
 			continue
 		}
-		data, err := p.inflate(i)
-		if err != nil {
-			return err
-		}
-		if err := visit(e.hash, content{e.typ, data}, e.size); err != nil {
-			return err
-		}
-		if err := p.descend(ctx, e.typ, frame{data, p.upon(i, e.hash, done)}, done, visit); err != nil {
+		if err := p.expandOne(ctx, i, children, done, visit); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// expandOne object that is no delta, with the deltas upon it.
+func (p *pack) expandOne(ctx context.Context, i int, children []int, done map[plumbing.Hash]bool, visit visitor) error {
+	e := p.entries[i]
+	if e.size > p.limits.Blob*slack {
+		return visit(e.hash, content{typ: e.typ}, e.size)
+	}
+	data, err := p.inflate(i)
+	if err != nil {
+		return err
+	}
+	if err := visit(e.hash, content{e.typ, data}, e.size); err != nil {
+		return err
+	}
+	return p.descend(ctx, e.typ, frame{data, children}, done, visit)
 }
 
 // upon lists the deltas upon an object. Those that name it are listed once, however often it is there.

@@ -93,9 +93,13 @@ func openPack(ctx context.Context, raw *shelf, l Limits) (*pack, error) {
 		return nil, err
 	}
 	var held int64
-	err = p.expand(ctx, false, func(h plumbing.Hash, o content, n int64) error {
-		if held += n; held > maxTrees || n > l.Blob*slack {
+	all := func(plumbing.Hash) bool { return true }
+	err = p.expand(ctx, false, all, func(h plumbing.Hash, o content, n int64) error {
+		if held += n; held > maxTrees {
 			return failure(Refused, "serve the fleet from a smaller repository of its own", "its folders take more than %s", size(maxTrees))
+		}
+		if n > l.Blob*slack {
+			return failure(Refused, "put fewer files into one folder", "one of its folders takes more than %s", size(l.Blob*slack))
 		}
 		p.kept[h] = o
 		return nil
@@ -224,7 +228,8 @@ func (p *pack) missing(h plumbing.Hash, typ plumbing.ObjectType) error {
 func (p *pack) blobs(ctx context.Context, want map[plumbing.Hash]bool) (map[plumbing.Hash]blob, error) {
 	found := make(map[plumbing.Hash]blob, len(want))
 	var sum int64
-	err := p.expand(ctx, true, func(h plumbing.Hash, o content, n int64) error {
+	needed := func(h plumbing.Hash) bool { return want[h] }
+	err := p.expand(ctx, true, needed, func(h plumbing.Hash, o content, n int64) error {
 		if !want[h] {
 			return nil
 		}

@@ -26,7 +26,10 @@ func wants(seen *advert, commit plumbing.Hash) ([]byte, error) {
 	req := packp.NewUploadRequest()
 	req.Wants = []plumbing.Hash{commit}
 	req.Depth = packp.DepthCommits(1)
-	for _, c := range []capability.Capability{capability.Sideband64k, capability.OFSDelta, capability.Shallow, capability.NoProgress} {
+	// MultiACKDetailed changes nothing where we have nothing, but there are servers that insist on it (Azure DevOps).
+	for _, c := range []capability.Capability{
+		capability.Sideband64k, capability.OFSDelta, capability.Shallow, capability.NoProgress, capability.MultiACKDetailed,
+	} {
 		if seen.caps.Supports(c) {
 			_ = req.Capabilities.Set(c) // fails for capabilities that take a value only
 		}
