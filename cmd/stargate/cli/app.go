@@ -118,7 +118,8 @@ func (a *App) command() *cobra.Command {
 Kubernetes management cluster.
 
 Exit codes, the same whatever -o says:
-  0 fine   1 failed   3 held or denied   4 timed out   64 wrong usage`),
+  0 fine   1 failed   3 held or denied   4 timed out   64 wrong usage
+and with --exit-code of plan and diff: 2 something differs`),
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: a.name},
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -149,7 +150,8 @@ func (a *App) groups(root *cobra.Command) {
 		{"steer", "Steer what is under way:", []*cobra.Command{
 			a.rolloutCommand(), a.fleetCommand(), a.approveCommand(),
 			a.cancelCommand(), a.releaseCommand(), a.resolveCommand(), a.pauseCommand(), a.resumeCommand()}},
-		{"look", "Look:", []*cobra.Command{a.statusCommand(), a.treeCommand(), a.getCommand(), a.watchCommand()}},
+		{"look", "Look:", []*cobra.Command{
+			a.planCommand(), a.diffCommand(), a.snapshotCommand(), a.statusCommand(), a.treeCommand(), a.getCommand(), a.watchCommand()}},
 		{"run", "Run Stargate:", []*cobra.Command{
 			a.checkCommand(), a.installCommand(), a.uninstallCommand(), a.runCommand()}},
 		{"other", "Other:", []*cobra.Command{a.versionCommand(), a.completionCommand(), a.optionsCommand()}},

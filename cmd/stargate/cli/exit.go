@@ -13,7 +13,7 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 )
 
-// The exit codes. Code 2 is left to commands that compare.
+// The exit codes. Code 2 is that of commands that compare: exitDiffers.
 const (
 	exitFine     = 0
 	exitFailed   = 1
