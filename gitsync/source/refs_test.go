@@ -88,6 +88,9 @@ func TestRefsThatCannotBeFollowed(t *testing.T) {
 	tree, err := w.repo.Git("rev-parse", hash+"^{tree}")
 	w.must(err)
 	w.must(w.repo.Tag("a-tree", tree, ""))
+	blob, err := w.repo.Git("rev-parse", hash+":fleet.yaml")
+	w.must(err)
+	w.must(w.repo.Tag("a-blob", blob, "annotated"))
 	for name, tc := range map[string]struct {
 		ref  v1alpha1.GitRef
 		kind source.Kind
@@ -100,6 +103,7 @@ func TestRefsThatCannotBeFollowed(t *testing.T) {
 		"commit":      {v1alpha1.GitRef{Commit: strings.Repeat("a", 40)}, source.RefNotFound, "has no commit"},
 		"sha256":      {v1alpha1.GitRef{Commit: strings.Repeat("a", 64)}, source.Refused, "SHA-256"},
 		"short":       {v1alpha1.GitRef{Commit: "abc"}, source.Refused, "no commit in full"},
+		"tag of blob": {v1alpha1.GitRef{Tag: "a-blob"}, source.Refused, "is a blob and not a commit"},
 		"tag of tree": {v1alpha1.GitRef{Tag: "a-tree"}, source.Refused, "is a tree and not a commit"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,4 +187,14 @@ func TestTheFolderThatIsRead(t *testing.T) {
 		req.Path = path
 		w.fails(req, source.Refused, word)
 	}
+}
+
+func TestAHeadOfAnotherServerIsNotAsked(t *testing.T) {
+	one, two := newWorld(t), newWorld(t)
+	one.commit("first", nil)
+	two.commit("first", nil)
+	head, err := source.Git{}.Resolve(t.Context(), one.request())
+	one.must(err)
+	_, err = source.Git{}.Fetch(t.Context(), two.request(), head)
+	wants(t, err, source.Refused, "another repository")
 }
