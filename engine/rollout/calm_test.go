@@ -58,7 +58,13 @@ func (h *history) finishAnyhow(name string) {
 		h.finish(name)
 		return
 	}
-	h.endOp(name, v1alpha1.OperationSucceeded, v1alpha1.ReasonSucceeded, "")
+	phase := v1alpha1.OperationSucceeded
+	for _, w := range h.wiped {
+		if w.op == name && w.failed {
+			phase = v1alpha1.OperationFailed
+		}
+	}
+	h.endOp(name, phase, string(phase), "")
 }
 
 func (h *history) putRight() {

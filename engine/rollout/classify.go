@@ -38,7 +38,8 @@ func (p *plan) classify() {
 	for i := range p.members {
 		m := &p.members[i]
 		m.class = p.classOf(m)
-		m.down = m.slot >= 0 || m.busy || unavailable(m.server)
+		m.unready = unavailable(m.server)
+		m.down = m.slot >= 0 || m.busy || m.unready
 		if m.down {
 			p.budget.count(m)
 		}
@@ -54,12 +55,12 @@ func (p *plan) classify() {
 func (p *plan) indexLists() {
 	for i := range p.next.InFlight {
 		if at := p.find(p.next.InFlight[i].Server); at >= 0 {
-			p.members[at].slot = int32(i) //nolint:gosec // at most listLimit
+			p.members[at].slot = int32(i)
 		}
 	}
 	for i := range p.next.Left {
 		if at := p.find(p.next.Left[i].Server); at >= 0 {
-			p.members[at].left = int32(i) //nolint:gosec // at most listLimit
+			p.members[at].left = int32(i)
 		}
 	}
 }
@@ -138,8 +139,8 @@ func unavailable(server *v1alpha1.Server) bool {
 
 // unhealthy tells whether an updated server speaks against going on. One that a person took out does
 // not.
-func unhealthy(server *v1alpha1.Server) bool {
-	return unavailable(server) && !server.Spec.Maintenance && !server.Spec.Paused
+func (m *member) unhealthy() bool {
+	return m.unready && !m.server.Spec.Maintenance && !m.server.Spec.Paused
 }
 
 // differs counts the servers that do not have the content and that the rollout would give it, now or

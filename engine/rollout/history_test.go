@@ -68,13 +68,13 @@ func newHistory(t *rapid.T) *history {
 	most := intstr.FromInt(h.limit)
 	r := &h.group.Spec.Rollout
 	r.MaxUnavailable = &most
-	r.MaxFailures = int32(rapid.IntRange(0, 2).Draw(t, "max failures")) //nolint:gosec // two at most
+	r.MaxFailures = int32(rapid.IntRange(0, 2).Draw(t, "max failures"))
 	r.OnFailure = rapid.SampledFrom([]v1alpha1.FailureAction{v1alpha1.FailurePause, v1alpha1.FailurePause, v1alpha1.FailureContinue}).Draw(t, "on failure")
 	r.OnDrift = rapid.SampledFrom([]v1alpha1.DriftAction{v1alpha1.DriftReport, v1alpha1.DriftRepave}).Draw(t, "on drift")
 	r.Order = rapid.SampledFrom([]v1alpha1.RolloutOrder{v1alpha1.OrderName, v1alpha1.OrderOldestFirst, v1alpha1.OrderShuffled}).Draw(t, "order")
 	if rapid.Bool().Draw(t, "spread") {
 		h.perRack = rapid.IntRange(1, 2).Draw(t, "per rack")
-		r.SpreadBy, r.MaxUnavailablePerSpread = "rack", int32(h.perRack) //nolint:gosec // two at most
+		r.SpreadBy, r.MaxUnavailablePerSpread = "rack", int32(h.perRack)
 	}
 	size := intstr.FromString("30%")
 	for i := range rapid.IntRange(0, 2).Draw(t, "waves") {
@@ -124,7 +124,7 @@ func (h *history) commit(version string, whole bool) {
 	if !whole {
 		return
 	}
-	release := rollout.Release{Apply: number, Repaves: int32(len(h.servers)), Members: "m"} //nolint:gosec // a few
+	release := rollout.Release{Apply: number, Repaves: int32(len(h.servers)), Members: "m"}
 	h.editGroup(func(g *v1alpha1.ServerGroup) {
 		release.Inputs = rollout.Inputs(g, &h.spec)
 		g.Annotations[v1alpha1.AnnotationReleased] = release.String()

@@ -13,8 +13,8 @@ import (
 type member struct {
 	server *v1alpha1.Server
 	class  class
-	// down: it counts as unavailable.
-	down bool
+	// unready: it was touched and is not ready; down: it counts as unavailable.
+	unready, down bool
 	// busy: a live Operation that is not this rollout's is about to disrupt it.
 	busy bool
 	// slot of status.inFlight that has its name, -1 for none; left likewise.

@@ -106,7 +106,12 @@ func (p *plan) endUnseen(slot *v1alpha1.InFlightServer, server *v1alpha1.Server)
 		return nil
 	}
 	end := &ending{phase: v1alpha1.OperationCancelled, reason: v1alpha1.ReasonServerChanged, untouched: !slot.Made}
-	if slot.Made && server != nil && lastOperation(server) == slot.LastOperation {
+	switch {
+	case server == nil:
+	case server.Status.Quarantine != nil && server.Status.Quarantine.Operation == slot.Operation:
+		// It was removed by force while it had the claim.
+		end.phase, end.reason, end.message = v1alpha1.OperationFailed, server.Status.Quarantine.Reason, server.Status.Quarantine.Message
+	case slot.Made && lastOperation(server) == slot.LastOperation:
 		end.reason, end.message = v1alpha1.ReasonDeleted, fmt.Sprintf("Operation %s was deleted", slot.Operation)
 	}
 	return end
@@ -120,32 +125,47 @@ func endReason(op *v1alpha1.Operation) string {
 	return ""
 }
 
-// free gives a slot back, and writes down in the same status what its end means for the revision.
+// free gives a slot back, and writes down in the same status what its end means for the revision. The
+// end of an earlier revision's means nothing for it.
 func (p *plan) free(slot *v1alpha1.InFlightServer, end *ending) {
 	r := p.revision()
-	ours := slot.Revision == r.Number || slot.Revision == withdrawn
-	if ours && end.untouched {
-		// Nothing was wiped: the guard let this one pass, and may let pass another for it.
-		r.Released++
-	}
-	if !ours {
+	if slot.Revision != r.Number && slot.Revision != withdrawn {
 		return
+	}
+	if end.untouched {
+		// Nothing was wiped: the guard let this one pass, and may let pass another for it.
+		r.Released = plus(r.Released, 1)
 	}
 	switch end.phase {
 	case v1alpha1.OperationFailed:
 		r.Failures++
 		p.tell(true, v1alpha1.ReasonServerFailed, fmt.Sprintf("server %s failed: %s", slot.Server, end.message))
-		p.leave(slot, v1alpha1.LeftFailed, end.message)
+		if end.reason != v1alpha1.ReasonOperationGone {
+			// That one is told by its quarantine alone, with which it is back once it is released.
+			p.leave(slot, v1alpha1.LeftFailed, end.message)
+		}
 	case v1alpha1.OperationDenied:
 		p.leave(slot, v1alpha1.LeftDenied, end.message)
 	case v1alpha1.OperationCancelled:
-		byPerson := end.reason == v1alpha1.ReasonCancelled || end.reason == v1alpha1.ReasonDeleted || end.reason == ""
-		if byPerson && slot.Revision != withdrawn || !end.untouched && end.reason != v1alpha1.ReasonServerChanged {
+		if end.meant(slot) {
 			p.leave(slot, v1alpha1.LeftCancelled, end.message)
 		}
 	case v1alpha1.OperationSucceeded:
 		p.checkSuccess(slot)
+	case v1alpha1.OperationPending, v1alpha1.OperationRunning:
+		// No ends.
 	}
+}
+
+// meant tells whether a person meant a cancelled Operation's server to stay as it is: not where the
+// planner itself withdrew it, or where it was made for what is no longer so, unless the machine was
+// touched.
+func (e *ending) meant(slot *v1alpha1.InFlightServer) bool {
+	byPerson := e.reason == v1alpha1.ReasonCancelled || e.reason == v1alpha1.ReasonDeleted || e.reason == ""
+	if slot.Revision == withdrawn || !byPerson {
+		return !e.untouched && e.reason != v1alpha1.ReasonServerChanged
+	}
+	return true
 }
 
 // checkSuccess leaves a server whose Operation succeeded and which nevertheless does not say that it

@@ -23,7 +23,7 @@ func (p *plan) countServers() {
 	for i := range p.members {
 		m := &p.members[i]
 		st.Servers++
-		if m.server.Status.State == v1alpha1.ServerReady && !unavailable(m.server) {
+		if m.server.Status.State == v1alpha1.ServerReady && !m.unready {
 			st.Ready++
 		}
 		switch m.class {
@@ -33,6 +33,9 @@ func (p *plan) countServers() {
 			st.Drifted++
 		case classSkipped, classActive, classLeft, classWaiting, classBehind, classes:
 		}
+	}
+	if st.Drifted > p.before.Drifted {
+		p.tell(true, v1alpha1.ReasonDrifted, fmt.Sprintf("%s of ServerGroup %s had another content put on by hand since revision %s came; with onDrift: Report nothing is done about it", count(int(st.Drifted), "server"), p.s.Group.Name, p.revision().Name))
 	}
 	for i := range p.waves {
 		w := &p.waves[i].status
@@ -48,18 +51,19 @@ func (p *plan) writeWaves() {
 	if p.revision().Number == 0 {
 		return
 	}
+	stopped := p.stopped()
 	for i := range p.waves {
-		w := &p.waves[i].status
-		if p.waves[i].spec == nil && w.Servers == 0 && i > 0 {
+		w := &p.waves[i]
+		if w.spec == nil && w.status.Servers == 0 && i > 0 {
 			continue
 		}
-		if p.stopped() && (w.State == v1alpha1.WaveRunning || w.State == v1alpha1.WaveAwaitingApproval) && p.waves[i].work() {
-			w.State = v1alpha1.WaveStopped
+		if stopped && w.work() && w.status.State != v1alpha1.WaveWaiting {
+			w.status.State = v1alpha1.WaveStopped
 		}
-		if p.next.Wave == "" && w.State != v1alpha1.WaveDone && (p.waves[i].work() || w.Servers > 0) {
-			p.next.Wave = w.Name
+		if p.next.Wave == "" && w.status.Servers > 0 && w.status.State != v1alpha1.WaveDone {
+			p.next.Wave = w.status.Name
 		}
-		p.next.Waves = append(p.next.Waves, *w)
+		p.next.Waves = append(p.next.Waves, w.status)
 	}
 }
 

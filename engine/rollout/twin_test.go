@@ -65,7 +65,7 @@ func TestTakesAsItsTwin(t *testing.T) {
 		most, released := intstr.FromInt(limit), intstr.FromInt(guard)
 		w.group.Spec.Rollout.MaxUnavailable = &most
 		if perRack > 0 {
-			w.group.Spec.Rollout.SpreadBy, w.group.Spec.Rollout.MaxUnavailablePerSpread = "rack", int32(perRack) //nolint:gosec // three at most
+			w.group.Spec.Rollout.SpreadBy, w.group.Spec.Rollout.MaxUnavailablePerSpread = "rack", int32(perRack)
 		}
 		s := w.snapshot()
 		s.Fleet = &v1alpha1.Fleet{}

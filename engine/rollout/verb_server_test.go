@@ -9,8 +9,8 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 )
 
-// server NAMES WHAT...: paused, unpaused, maintenance, fixed, state=STATE, release, gone, shared=GROUP, unshared,
-// repaved=VERSION (by hand), LABEL=VALUE.
+// server NAMES WHAT...: paused, unpaused, maintenance, fixed, apply=N, state=STATE, release, gone, shared=GROUP, unshared,
+// repaved=VERSION (by hand), orphaned (the Operation that has the claim is gone), LABEL=VALUE.
 func verbServer(w *world, d *datadriven.TestData) string {
 	all := names(bare(d, 0))
 	for _, name := range all {
@@ -40,9 +40,17 @@ func (w *world) change(name, what, value string) {
 		w.release(name)
 	case "repaved":
 		w.repavedByHand(name, value)
+	case "orphaned":
+		w.editServer(name, orphaned)
 	default:
 		w.editServer(name, func(s *v1alpha1.Server) { edited(s, what, value) })
 	}
+}
+
+func orphaned(s *v1alpha1.Server) {
+	owner := s.Status.ActiveOperation
+	s.Status.ActiveOperation, s.Status.Applied, s.Status.State = nil, nil, v1alpha1.ServerError
+	s.Status.Quarantine = &v1alpha1.Quarantine{Operation: owner.Name, UID: owner.UID, Reason: v1alpha1.ReasonOperationGone, Message: "its job may still run"}
 }
 
 func edited(s *v1alpha1.Server, what, value string) {

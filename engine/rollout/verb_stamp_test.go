@@ -11,7 +11,7 @@ import (
 
 // stamp apply=N repaves=N: a commit writes the group, with what the guard let pass.
 func verbStamp(w *world, d *datadriven.TestData) string {
-	r := rollout.Release{Apply: int64(numberOf(word(d, "apply", "0"))), Repaves: int32(numberOf(word(d, "repaves", "0")))} //nolint:gosec // of a transcript
+	r := rollout.Release{Apply: int64(numberOf(word(d, "apply", "0"))), Repaves: int32(numberOf(word(d, "repaves", "0")))}
 	w.editGroup(func(g *v1alpha1.ServerGroup) {
 		r.Inputs, r.Members = rollout.Inputs(g, &w.spec), rollout.Members(selected(g, w.servers))
 		g.Annotations[v1alpha1.AnnotationReleased] = r.String()

@@ -106,7 +106,7 @@ func (p *plan) order() []int32 {
 	}
 	p.ordered = make([]int32, len(p.members))
 	for i := range p.ordered {
-		p.ordered[i] = int32(i) //nolint:gosec // a group has fewer servers than that
+		p.ordered[i] = int32(i)
 	}
 	if p.rollout().Order != v1alpha1.OrderShuffled {
 		return p.ordered
@@ -131,19 +131,11 @@ func (w *wave) tally(m *member, status *v1alpha1.ServerGroupStatus) {
 		w.status.Active++
 	case classUpdated:
 		w.status.Updated++
-		if unhealthy(m.server) {
+		if m.unhealthy() {
 			w.unhealthy++
-			if w.sick == nil {
-				w.sick = m.server
-			}
+			w.sick = cmp.Or(w.sick, m.server)
 		}
-	case classLeft:
-		if status.Left[m.left].Reason == v1alpha1.LeftFailed {
-			w.status.Failed++
-		} else {
-			w.status.Skipped++
-		}
-	case classSkipped:
+	case classLeft, classSkipped:
 		if m.left >= 0 && status.Left[m.left].Reason == v1alpha1.LeftFailed {
 			w.status.Failed++
 		} else {
@@ -151,9 +143,7 @@ func (w *wave) tally(m *member, status *v1alpha1.ServerGroupStatus) {
 		}
 	case classWaiting:
 		w.waiting++
-		if w.blocked == nil {
-			w.blocked = m.server
-		}
+		w.blocked = cmp.Or(w.blocked, m.server)
 	case classBehind:
 		w.behind++
 	case classDrifted, classes:

@@ -68,5 +68,5 @@ func (p *plan) unwanted(slot *v1alpha1.InFlightServer) bool {
 // upWithout tells whether a slot's server would be available but for the slot.
 func (p *plan) upWithout(slot *v1alpha1.InFlightServer) bool {
 	i := p.find(slot.Server)
-	return i < 0 || !p.members[i].busy && !unavailable(p.members[i].server)
+	return i < 0 || !p.members[i].busy && !p.members[i].unready
 }
