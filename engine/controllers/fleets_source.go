@@ -129,8 +129,7 @@ func (r *Fleets) read(ctx context.Context, object *v1alpha1.Fleet, wanted fleet.
 	}
 	commit.Author, commit.Subject, commit.SignedBy = fetched.Author, fetched.Subject, fetched.SignedBy
 	if verify := object.Spec.Verify; verify != nil && verify.Mode != v1alpha1.VerifyRecord && fetched.SignedBy == "" {
-		commit.Refusal = &fleet.Refusal{Reason: v1alpha1.ReasonSignatureInvalid,
-			Message: fetched.SignatureProblem + "; sign the commit with a key of Secret " + verify.KeysRef.Name + " and push it again"}
+		commit.Refusal = &fleet.Refusal{Reason: v1alpha1.ReasonSignatureInvalid, Message: fetched.SignatureProblem}
 		return commit, nil, nil
 	}
 	// How many are read at once is bounded; how many are fetched is not: a slow server must not keep others waiting.

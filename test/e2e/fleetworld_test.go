@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,10 +163,13 @@ func (r *FleetRoom) UntilApplied(commit string) {
 	})
 }
 
-// UntilReady waits for the reason of Ready, and checks its message for the given words.
+// UntilReady waits for the reason of Ready with the given words in its message.
 func (r *FleetRoom) UntilReady(reason string, words ...string) {
 	r.Helper()
-	r.UntilCondition(r.Fleet, &r.Fleet.Status.Conditions, v1alpha1.ConditionReady, reason, words...)
+	r.Until(r.Fleet, fmt.Sprintf("Ready for %s with %q", reason, words), func() bool {
+		ready := meta.FindStatusCondition(r.Fleet.Status.Conditions, v1alpha1.ConditionReady)
+		return ready != nil && ready.Reason == reason && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(ready.Message, word) })
+	})
 }
 
 // Applies fails unless so many commits were applied whole.
@@ -175,4 +179,8 @@ func (r *FleetRoom) Applies(want int64) {
 	if r.Fleet.Status.Applies != want || r.Fleet.Status.Applying != nil {
 		r.Errorf("%d commits were applied, not %d; applying %+v", r.Fleet.Status.Applies, want, r.Fleet.Status.Applying)
 	}
+}
+
+func (r *FleetRoom) secretNamed(name string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: r.System, Name: name}}
 }
