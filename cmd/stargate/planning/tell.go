@@ -28,6 +28,11 @@ func (c *course) tellObjects() {
 			objects.Added = append(objects.Added, object)
 			continue
 		}
+		if len(change.Fields) == 0 && change.Cause != apply.CauseRestamp && !change.Deleting {
+			// It is sent, since nothing tells that it was before, and changes nothing.
+			objects.Unchanged++
+			continue
+		}
 		object.Cause, object.Reason = string(change.Cause), change.Why
 		for _, field := range change.Fields {
 			object.Fields = append(object.Fields, Field{Path: field.Path, Old: field.Old, New: field.New})
@@ -43,7 +48,7 @@ func (c *course) tellObjects() {
 	}
 	s := &c.report.Summary
 	s.Added, s.Changed, s.Pruned = len(objects.Added), len(objects.Changed), len(objects.Pruned)
-	c.report.Differs = len(c.changes.Changes)+len(c.changes.Prunes)+len(c.changes.Waiting)+len(c.changes.Refused)+len(c.repaves) > 0
+	c.report.Differs = s.Added+s.Changed+s.Pruned+len(objects.Waiting)+len(objects.Refused)+len(c.repaves) > 0
 }
 
 func objectOf(key tree.Key) Object {
@@ -121,7 +126,7 @@ func unified(name, old, next string) string {
 		}
 	}
 	text, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A: difflib.SplitLines(old), B: difflib.SplitLines(next), FromFile: name, ToFile: name, Context: 2,
+		A: linesOf(old), B: linesOf(next), FromFile: name, ToFile: name, Context: 2,
 	})
 	if err != nil {
 		return ""
@@ -131,6 +136,14 @@ func unified(name, old, next string) string {
 		lines = append(lines[:diffLines], fmt.Sprintf("… and %s more", render.Count(more, "line")))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// linesOf a document, each with its end.
+func linesOf(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.SplitAfter(strings.TrimSuffix(text, "\n")+"\n", "\n")[:strings.Count(strings.TrimSuffix(text, "\n"), "\n")+1]
 }
 
 // tellGuard says what the guard would say.

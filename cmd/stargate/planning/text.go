@@ -35,7 +35,7 @@ func (w *writer) line(format string, args ...any) {
 // Text writes a report for a person.
 func (r *Report) Text(out io.Writer, style render.Style) error {
 	w := &writer{out: out, style: style, at: r.At}
-	w.line("%s", render.Clean(r.title()))
+	w.line("%s", r.title())
 	w.objects(&r.Objects)
 	w.repaves(r)
 	w.groups(r)
@@ -45,9 +45,9 @@ func (r *Report) Text(out io.Writer, style render.Style) error {
 
 // title of a report: the fleet, the revision, and what it is about.
 func (r *Report) title() string {
-	text := "fleet/" + r.Fleet + "  " + r.Revision
+	text := "fleet/" + render.Clean(r.Fleet) + "  " + render.Clean(r.Revision)
 	if r.Subject != "" {
-		text += fmt.Sprintf("  %q", r.Subject)
+		text += "  \"" + render.Clean(r.Subject) + "\""
 	}
 	return text + " (" + render.Count(r.Files, "file") + ")"
 }
@@ -270,10 +270,18 @@ func (w *writer) end(r *Report) {
 		w.line("  note: %s", render.Clean(note))
 	}
 	if !r.Guard.Allowed {
-		w.line("%s: %s. Approved by: stargate approve fleet %s --commit %s --reason …", w.style.Paint(render.Held, "Guard would hold it"),
-			render.Clean(r.Guard.Message), r.Fleet, render.Or(r.Commit, "COMMIT"))
+		w.line("%s: %s. Somebody then approves it by name: %s", w.style.Paint(render.Held, "The guard would hold it"), render.Clean(r.Guard.Message), r.approval())
 	}
 	w.line("%s", r.sum())
+}
+
+// approval is the command that lets the commit pass the guard.
+func (r *Report) approval() string {
+	commit := "COMMIT"
+	if r.Commit != "" {
+		commit = short(r.Commit)
+	}
+	return "stargate approve fleet " + r.Fleet + " --commit " + commit + " --reason …"
 }
 
 // sum is the last line of a report.
