@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"pgregory.net/rapid"
@@ -160,7 +161,11 @@ func (h *history) pass(t *rapid.T, old lag, conflict, crash bool) rollout.Decisi
 	spec := h.at(old.profile).spec
 	s.Profile.Inputs = rollout.Inputs(h.group, &spec)
 	s.Fleet = h.at(old.fleet).fleet
+	group := s.Group.DeepCopy()
 	d := h.confirmed(s)
+	if !equality.Semantic.DeepEqual(group, s.Group) {
+		t.Fatalf("a decision changed what it was made on\n%s", h.tell())
+	}
 	h.checkDecision(t, &d)
 	if conflict {
 		return d
@@ -168,6 +173,7 @@ func (h *history) pass(t *rapid.T, old lag, conflict, crash bool) rollout.Decisi
 	before := h.group
 	h.write(&d.Status)
 	h.checkTaken(t, before, &s)
+	h.checkAgain(t, s, &d)
 	h.story = append(h.story, fmt.Sprintf("pass %+v crash=%v: made %d, cancelled %d", old, crash, len(d.Create), len(d.Cancel)))
 	if !crash {
 		h.carryOut(&d)

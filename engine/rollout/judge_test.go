@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
 	"pgregory.net/rapid"
 
@@ -34,6 +35,37 @@ func (h *history) checkDecision(t *rapid.T, d *rollout.Decision) {
 	if !d.Wake.IsZero() && !d.Wake.After(h.now) {
 		t.Fatalf("wakes at %s, which is past\n%s", d.Wake, h.tell())
 	}
+}
+
+// checkAgain: asked again with what it decided, and nothing else changed, it decides the same. Where a slot
+// was withdrawn of which the API server had said already that nothing was made, that takes one decision more.
+func (h *history) checkAgain(t *rapid.T, s rollout.Snapshot, first *rollout.Decision) {
+	made := map[string]bool{}
+	for _, op := range first.Create {
+		made[op.Name] = true
+	}
+	status := &h.group.Status
+	for range 3 {
+		s.Group = s.Group.DeepCopy()
+		s.Group.Status = *status
+		again := h.confirmed(s)
+		next := stored(&again.Status)
+		settled := equality.Semantic.DeepEqual(next, status)
+		for _, op := range again.Create {
+			if settled && !made[op.Name] {
+				t.Fatalf("asked again, it makes %s\n%s", op.Name, h.tell())
+			}
+			made[op.Name] = true
+		}
+		if settled {
+			return
+		}
+		if len(s.Gone) == 0 {
+			t.Fatalf("asked again, it says otherwise: %+v\n%s", next, h.tell())
+		}
+		status = next
+	}
+	t.Fatalf("asked again and again, it says otherwise\n%s", h.tell())
 }
 
 // checkTaken judges what a pass took by what it saw and by the rules in force.

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/labels"
-
 	"stargate.io/stargate/api/v1alpha1"
 )
 
@@ -23,7 +21,8 @@ type member struct {
 }
 
 // gatherMembers puts the group's servers in the order of their names. One that is being deleted is no
-// member any more; nor is one that is in flight and was selected no longer.
+// member any more; nor is one that the selector no longer takes, in flight or not: whoever gathered them
+// may have looked at another state of the group.
 func (p *plan) gatherMembers() {
 	servers := p.s.Servers
 	byName := func(a, b *v1alpha1.Server) int { return strings.Compare(a.Name, b.Name) }
@@ -31,18 +30,10 @@ func (p *plan) gatherMembers() {
 		servers = slices.Clone(servers)
 		slices.SortFunc(servers, byName)
 	}
-	selector, err := p.s.Group.Spec.Selector.Selector()
-	if err != nil {
-		// The API server refuses such a selector; it selects nothing.
-		selector = labels.Nothing()
-	}
-	inFlight := make(map[string]bool, len(p.next.InFlight))
-	for i := range p.next.InFlight {
-		inFlight[p.next.InFlight[i].Server] = true
-	}
+	selector := compile(&p.s.Group.Spec.Selector)
 	p.members = make([]member, 0, len(servers))
 	for _, server := range servers {
-		if server.DeletionTimestamp != nil || inFlight[server.Name] && !selector.Matches(labels.Set(server.Labels)) {
+		if server.DeletionTimestamp != nil || !selector.takes(server.Labels) {
 			continue
 		}
 		p.members = append(p.members, member{server: server, slot: -1, left: -1})

@@ -13,28 +13,28 @@ func (p *plan) take() {
 		return
 	}
 	left := p.unguarded()
-	var refused *member
+	var waits *member
 	for _, i := range p.candidates() {
 		m := &p.members[i]
-		if left <= 0 {
-			p.holdGuard()
-			return
-		}
-		if p.budget.ask(m) != fits {
-			if refused == nil {
-				refused = m
-			}
-			if p.budget.inFlight >= p.budget.limit {
-				break
-			}
+		if left > 0 && p.budget.ask(m) == fits {
+			p.takeOne(m)
+			left--
 			continue
 		}
-		p.takeOne(m)
-		left--
+		if waits == nil {
+			waits = m
+		}
+		if left <= 0 || p.budget.inFlight >= p.budget.limit {
+			break
+		}
 	}
-	if refused != nil {
-		// Asked again, so that the next decision says the same.
-		p.holdBudget(p.budget.ask(refused), refused)
+	switch {
+	case waits == nil:
+	case left <= 0:
+		p.holdGuard()
+	default:
+		// Asked again now that all are taken, so that the next decision says the same.
+		p.holdBudget(p.budget.ask(waits), waits)
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/labels"
-
 	"stargate.io/stargate/api/v1alpha1"
 )
 
@@ -52,19 +50,16 @@ func (p *plan) arrangeWaves() {
 func (p *plan) drawWaves() {
 	specs := p.rollout().Waves
 	p.waves = make([]wave, len(specs)+1)
-	matchers := make([]labels.Selector, len(specs))
+	matchers := make([]matcher, len(specs))
 	room := make([]int, len(specs))
 	for i := range specs {
 		p.waves[i].spec = &specs[i]
 		p.waves[i].status = p.waveBefore(specs[i].Name)
 		if specs[i].Size != nil {
-			room[i] = max(share(*specs[i].Size, len(p.members), 1), 1)
+			matchers[i], room[i] = matcher{never: true}, max(share(*specs[i].Size, len(p.members), 1), 1)
 			continue
 		}
-		var err error
-		if matchers[i], err = specs[i].Selector.Selector(); err != nil {
-			matchers[i] = labels.Nothing()
-		}
+		matchers[i] = compile(specs[i].Selector)
 	}
 	p.waves[len(specs)].status = p.waveBefore(restWave)
 	for _, i := range p.order() {
@@ -73,15 +68,13 @@ func (p *plan) drawWaves() {
 }
 
 // draw gives the first wave that takes a server.
-func draw(server *v1alpha1.Server, matchers []labels.Selector, room []int) int {
+func draw(server *v1alpha1.Server, matchers []matcher, room []int) int {
 	for i := range matchers {
-		switch {
-		case matchers[i] != nil:
-			if matchers[i].Matches(labels.Set(server.Labels)) {
-				return i
-			}
-		case room[i] > 0:
+		if room[i] > 0 {
 			room[i]--
+			return i
+		}
+		if matchers[i].takes(server.Labels) {
 			return i
 		}
 	}
