@@ -18,6 +18,7 @@ const (
 	defaultConcurrency = 16
 	defaultAttempts    = 6
 	defaultPause       = 100 * time.Millisecond
+	defaultTimeout     = 30 * time.Second
 )
 
 // Applier carries plans out. It may be used from several goroutines, for one plan of a fleet at a time.
@@ -32,6 +33,8 @@ type Applier struct {
 	// doubles and is jittered. Default: 6, from 100ms.
 	Attempts int
 	Pause    time.Duration
+	// Timeout of one attempt. Default: 30s.
+	Timeout time.Duration
 }
 
 // Stamp says on each object where it came from.
@@ -94,6 +97,13 @@ func (a *Applier) concurrency() int {
 		return a.Concurrency
 	}
 	return defaultConcurrency
+}
+
+func (a *Applier) attempts() uint {
+	if a.Attempts > 0 {
+		return uint(a.Attempts)
+	}
+	return defaultAttempts
 }
 
 // stages of neighbours of one kind.

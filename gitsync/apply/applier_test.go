@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -407,6 +408,20 @@ func TestPassingFaultsAreTriedAgain(t *testing.T) {
 	}
 	w.proxy.Use(nil)
 	w.mustApply(0)
+}
+
+// TestNoReplyIsTriedAgain: a request that is never answered costs its own time limit only.
+func TestNoReplyIsTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.applier.Timeout = 500 * time.Millisecond
+	w.files["servers.yaml"] = servers(1)
+	release := make(chan struct{})
+	w.proxy.Use(proxy.AtCall(1, proxy.Action{Before: func() { <-release }, Drop: true}))
+	result, requests, err := w.apply()
+	close(release)
+	if err != nil || result.Created != 1 || requests != 2 {
+		t.Fatalf("%+v %d %v", result, requests, err)
+	}
 }
 
 // TestDownIsNotAskedForEach object: what does not answer is left alone until the next time.

@@ -38,7 +38,7 @@ func (r *removing) one(ctx context.Context, p Prune) ([]Problem, func()) {
 		return nil, func() { r.result.Waiting = append(r.result.Waiting, p) }
 	}
 	ours := true
-	err := r.repeat(ctx, func() (err error) {
+	err := r.repeat(ctx, func(ctx context.Context) (err error) {
 		ours, err = r.remove(ctx, &p)
 		return err
 	})

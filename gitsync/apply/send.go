@@ -1,8 +1,10 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -35,7 +37,7 @@ func (a *Applier) send(ctx context.Context, fleet string, c *Change, stamp Stamp
 	if err != nil {
 		return problemsOf(c.Key, c.Place, fmt.Errorf("writing the object: %w", err))
 	}
-	err = a.repeat(ctx, func() error {
+	err = a.repeat(ctx, func(ctx context.Context) error {
 		// Only metadata is read back: what the rest became is in the caches soon enough.
 		return a.Client.Patch(ctx, metadataOf(c.Key), client.RawPatch(types.ApplyPatchType, body),
 			client.FieldOwner(FieldOwner), client.ForceOwnership)
@@ -115,24 +117,20 @@ func versioned(kind schema.GroupKind) schema.GroupVersionKind {
 }
 
 // repeat a request while it fails for a passing reason.
-func (a *Applier) repeat(ctx context.Context, request func() error) error {
+func (a *Applier) repeat(ctx context.Context, request func(context.Context) error) error {
 	policy := backoff.NewExponentialBackOff()
-	policy.InitialInterval, policy.MaxInterval, policy.Multiplier = a.Pause, longestPause, 2
-	if a.Pause <= 0 {
-		policy.InitialInterval = defaultPause
-	}
-	attempts := a.Attempts
-	if attempts <= 0 {
-		attempts = defaultAttempts
-	}
+	policy.InitialInterval, policy.MaxInterval, policy.Multiplier = cmp.Or(a.Pause, defaultPause), longestPause, 2
 	var last error
 	conflicts := 0
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		if last = request(); last == nil {
+		if last = a.once(ctx, request); last == nil {
 			return struct{}{}, nil
 		}
 		again, after := passing(last)
-		if apierrors.IsConflict(last) {
+		switch {
+		case errors.Is(last, context.DeadlineExceeded):
+			again = ctx.Err() == nil // only this attempt took too long
+		case apierrors.IsConflict(last):
 			// Not by what the plan was made of: it must be made anew.
 			conflicts++
 			again = conflicts < mostConflicts
@@ -144,9 +142,16 @@ func (a *Applier) repeat(ctx context.Context, request func() error) error {
 			return struct{}{}, backoff.RetryAfter(after)
 		}
 		return struct{}{}, last
-	}, backoff.WithBackOff(policy), backoff.WithMaxTries(uint(attempts)), backoff.WithMaxElapsedTime(0))
+	}, backoff.WithBackOff(policy), backoff.WithMaxTries(a.attempts()), backoff.WithMaxElapsedTime(0))
 	if err != nil && last != nil {
 		return last // what was said, not that there were too many attempts
 	}
 	return err
+}
+
+// once is one attempt, with a time limit of its own.
+func (a *Applier) once(ctx context.Context, request func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(a.Timeout, defaultTimeout))
+	defer cancel()
+	return request(ctx)
 }
