@@ -68,6 +68,9 @@ func (b *budget) ask(m *member) verdict {
 	return fits
 }
 
+// full tells whether no server at all may be taken.
+func (b *budget) full() bool { return b.inFlight >= min(b.limit, listLimit) }
+
 // take a member, of which the budget said that it fits.
 func (b *budget) take(m *member) {
 	b.inFlight++

@@ -16,24 +16,28 @@ func (p *plan) take() {
 	var waits *member
 	for _, i := range p.candidates() {
 		m := &p.members[i]
-		if left > 0 && p.budget.ask(m) == fits {
+		switch {
+		case left > 0 && p.budget.ask(m) == fits:
 			p.takeOne(m)
 			left--
-			continue
-		}
-		if waits == nil {
+		case waits == nil:
 			waits = m
 		}
-		if left <= 0 || p.budget.inFlight >= p.budget.limit {
+		if waits != nil && (left <= 0 || p.budget.full()) {
 			break
 		}
 	}
+	p.holdTaking(left, waits)
+}
+
+// holdTaking says what keeps the first one that was not taken; nil for none. The budget is asked again
+// now that all are taken, so that the next decision says the same.
+func (p *plan) holdTaking(left int, waits *member) {
 	switch {
 	case waits == nil:
 	case left <= 0:
 		p.holdGuard()
 	default:
-		// Asked again now that all are taken, so that the next decision says the same.
 		p.holdBudget(p.budget.ask(waits), waits)
 	}
 }
