@@ -82,7 +82,7 @@ func (p *plan) wake(at time.Time) {
 
 // tell adds an event.
 func (p *plan) tell(warning bool, reason, message string) {
-	p.decision.Events = append(p.decision.Events, Event{Warning: warning, Reason: reason, Message: bounded(message)})
+	p.decision.Events = append(p.decision.Events, Event{Warning: warning, Reason: reason, Message: bounded(message, messageLimit)})
 }
 
 // find gives the index of the member of that name, -1 for none.
@@ -106,13 +106,17 @@ func ceil(t time.Time) metav1.Time {
 	return metav1.NewTime(whole)
 }
 
-// messageLimit bounds what a status says of one thing.
-const messageLimit = 256
+const (
+	// messageLimit bounds what a hold or an event says.
+	messageLimit = 1024
+	// leftLimit bounds what is kept of a message with each server that is left.
+	leftLimit = 256
+)
 
 // bounded cuts a text to a length that a status can carry.
-func bounded(text string) string {
-	if len(text) <= messageLimit {
+func bounded(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:messageLimit-3], "") + "…"
+	return strings.ToValidUTF8(text[:limit-3], "") + "…"
 }

@@ -12,7 +12,7 @@ const listLimit = 1000
 // leave keeps a server as it is, until a person decides otherwise or a new revision comes.
 func (p *plan) leave(slot *v1alpha1.InFlightServer, reason v1alpha1.LeftReason, message string) {
 	left := v1alpha1.LeftServer{
-		Server: slot.Server, UID: slot.UID, Reason: reason, Operation: slot.Operation, Message: bounded(message), At: p.now,
+		Server: slot.Server, UID: slot.UID, Reason: reason, Operation: slot.Operation, Message: bounded(message, leftLimit), At: p.now,
 	}
 	if server := p.serverOf(slot.Server, slot.UID); server != nil {
 		left.LastOperation = lastOperation(server)

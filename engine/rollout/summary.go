@@ -99,7 +99,7 @@ func (p *plan) listHolds() {
 	p.holdShared()
 	p.next.Holds = nil
 	for _, hold := range p.holds[:min(len(p.holds), holdLimit)] {
-		hold.Message, hold.Since = bounded(hold.Message), p.now
+		hold.Message, hold.Since = bounded(hold.Message, messageLimit), p.now
 		for i := range p.before.Holds {
 			if old := &p.before.Holds[i]; old.Source == hold.Source && old.Rule == hold.Rule && old.Reason == hold.Reason {
 				hold.Since = old.Since
