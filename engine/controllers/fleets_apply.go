@@ -41,7 +41,17 @@ func (r *Fleets) compare(ctx context.Context, object *v1alpha1.Fleet, c *course,
 	c.known.Compared, c.known.ComparedWith = began, commit
 	c.known.Differing = len(changes.Changes) + len(changes.Prunes) + len(changes.Refused)
 	c.known.Waiting = namesOf(changes.Waiting)
+	if c.known.Differing == 0 {
+		c.well(commit)
+	}
 	return nil
+}
+
+// well: what failed to be applied of a commit does not any more. The caller holds the lock.
+func (c *course) well(commit string) {
+	if failure := c.known.Failure; failure != nil && failure.Applying && failure.Of == commit {
+		c.known.Failure = nil
+	}
 }
 
 // putBack plans what brings a commit that is in back. It prunes no more than the guard lets pass.
@@ -60,7 +70,7 @@ func (r *Fleets) putBack(ctx context.Context, w *weighing, c *course, read *flee
 func namesOf(waiting []apply.Prune) []string {
 	var names []string
 	for _, each := range waiting {
-		names = append(names, strings.ReplaceAll(each.Key.String(), " ", "/"))
+		names = append(names, strings.ReplaceAll(each.String(), " ", "/"))
 	}
 	return names
 }
@@ -78,9 +88,7 @@ func (r *Fleets) apply(object *v1alpha1.Fleet, c *course, e fleet.Apply) {
 				c.fail(object, applyFailure(err, e.Commit, ended))
 				return
 			}
-			if c.known.Failure != nil && c.known.Failure.Applying {
-				c.known.Failure = nil
-			}
+			c.well(e.Commit)
 			if changed := result.Created + result.Updated + result.Pruned; e.PutBack && changed > 0 {
 				r.recorder.Event(object, corev1.EventTypeNormal, v1alpha1.ReasonDriftPutBack,
 					fmt.Sprintf("%d created, %d changed and %d pruned, as %s says", result.Created, result.Updated, result.Pruned, fleet.Short(object.Status.LastAppliedRevision)))
@@ -127,6 +135,9 @@ func (c *course) applied(e fleet.Apply, result apply.Result, began, ended time.T
 	}
 	c.known.Sent, c.known.Waiting = sent, namesOf(result.Waiting)
 	c.known.Compared, c.known.ComparedWith, c.known.Differing = began, e.Commit, 0
+	if !result.Whole {
+		c.known.ComparedWith = "" // to be compared again
+	}
 }
 
 // applyFailure tells what the API server did not take.

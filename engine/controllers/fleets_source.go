@@ -237,6 +237,7 @@ func failureOf(err error, at time.Time) fleet.Failure {
 		failure.Reason, failure.Permanent = v1alpha1.ReasonRefNotFound, true
 	case source.Refused:
 		failure.Reason, failure.Permanent = v1alpha1.ReasonSourceRefused, true
+	case source.Transient:
 	}
 	return failure
 }

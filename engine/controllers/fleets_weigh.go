@@ -51,6 +51,7 @@ func (r *Fleets) weigh(ctx context.Context, object *v1alpha1.Fleet, c *course, c
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.known.Forecasts[commit] = forecast
+	c.well(commit)
 	return nil
 }
 
@@ -232,7 +233,7 @@ func (w *weighing) letPass(c *course, live *v1alpha1.ServerGroup, of *v1alpha1.P
 			follow = int(c.released(client.ObjectKeyFromObject(live), number))
 		}
 	}
-	return int32(min(follow+left, 1<<30)) //nolint:gosec // bounded just here
+	return int32(min(follow+left, 1<<30))
 }
 
 // taken are the servers that a group's selector takes.

@@ -114,7 +114,9 @@ func refused(s *Snapshot) *draft {
 	d.status.LastAttemptedRevision = commit.Revision
 	d.status.Pending, d.status.Failures = nil, 0
 	d.errors(refusal.Errors)
-	d.record(lineOf(s, commit, v1alpha1.FleetRefused, refusal.Message))
+	if !d.told(commit.Revision, v1alpha1.FleetRefused) {
+		d.record(lineOf(s, commit, v1alpha1.FleetRefused, refusal.Message))
+	}
 	d.hold()
 	message := fmt.Sprintf("%s is refused: %s; %s", Short(commit.Revision), strings.TrimSuffix(refusal.Message, "."), stays(d.status))
 	d.say(verdict{reason: refusal.Reason, message: message, stalled: true})
@@ -141,7 +143,9 @@ func held(s *Snapshot) *draft {
 		Deletes: int32Of(forecast.Deletes), Message: bounded(forecast.Message), Since: since}
 	d.hold(v1alpha1.Hold{Source: "Guard", Rule: Short(commit.Revision), Reason: v1alpha1.ReasonApprovalRequired, Message: message,
 		Observed: forecast.Observed, Limit: forecast.Limit, ClearsWhen: approve})
-	d.record(lineOf(s, commit, v1alpha1.FleetPending, forecast.Message))
+	if !d.told(commit.Revision, v1alpha1.FleetPending) {
+		d.record(lineOf(s, commit, v1alpha1.FleetPending, forecast.Message))
+	}
 	d.say(verdict{reason: v1alpha1.ReasonApprovalRequired, message: message})
 	if before := s.Fleet.Status.Pending; before == nil || before.Commit != commit.Commit {
 		d.tell(true, v1alpha1.ReasonApprovalRequired, message)
@@ -196,18 +200,21 @@ func finishApply(s *Snapshot) *draft {
 	d := newDraft(s, "FinishApply")
 	sent, was := s.Known.Sent, d.status.Applying
 	commit := s.Known.Commits[was.Commit]
-	d.status.Applies, d.status.Applying, d.status.Failures = was.Number, nil, 0
-	d.status.LastAppliedRevision, d.status.LastAttemptedRevision = was.Revision, was.Revision
+	d.status.Applies, d.status.Applying = was.Number, nil
+	d.status.LastAppliedRevision = was.Revision
 	now := metav1.NewTime(s.Now)
 	d.status.LastAppliedAt = &now
 	d.status.Inventory = &v1alpha1.FleetInventory{Digest: commit.Digest, Objects: int32Of(commit.Objects), Kinds: commit.Kinds}
-	d.status.Pending = nil
-	d.errors(nil)
 	line := lineOf(s, commit, v1alpha1.FleetApplied, "")
 	line.ApprovedBy = was.ApprovedBy
 	line.Created, line.Changed, line.Pruned = int32Of(sent.Created), int32Of(sent.Changed), int32Of(sent.Pruned)
 	d.record(line)
 	d.tell(false, v1alpha1.ReasonApplied, fmt.Sprintf("%s is applied: %d created, %d changed, %d pruned", Short(was.Revision), sent.Created, sent.Changed, sent.Pruned))
+	if s.Known.Head.Commit != was.Commit {
+		return d // what the ref points at now is refused or held, and that stays said
+	}
+	d.status.LastAttemptedRevision, d.status.Pending, d.status.Failures = was.Revision, nil, 0
+	d.errors(nil)
 	d.settle()
 	return d
 }
@@ -242,7 +249,7 @@ func (d *draft) settle() {
 	v := readiness(d.s, d.status)
 	before := meta.IsStatusConditionTrue(d.s.Fleet.Status.Conditions, v1alpha1.ConditionReady)
 	if v.ready && !before {
-		d.tell(false, v1alpha1.ReasonRolloutComplete, v.message)
+		d.tell(false, v1alpha1.ReasonUpToDate, v.message)
 	}
 	if v.stalled {
 		d.tellChange(true, v.reason, v.message)

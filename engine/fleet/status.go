@@ -125,8 +125,18 @@ func (d *draft) record(line v1alpha1.FleetRecord) {
 		history[0] = line
 		return
 	}
-	d.supersede(line.Revision)
+	if d.s.Known.Head == nil || d.s.Known.Head.Revision == line.Revision {
+		d.supersede(line.Revision)
+	}
 	d.status.History = slices.Insert(history, 0, line)[:min(len(history)+1, mostHistory)]
+}
+
+// told tells whether history says that of a revision already: first, or behind the commit that was made
+// whole since.
+func (d *draft) told(revision string, result v1alpha1.FleetResult) bool {
+	return slices.ContainsFunc(d.status.History[:min(len(d.status.History), 2)], func(line v1alpha1.FleetRecord) bool {
+		return line.Revision == revision && line.Result == result
+	})
 }
 
 // supersede what waited or failed, since the ref points elsewhere.
