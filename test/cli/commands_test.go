@@ -72,6 +72,10 @@ func (s *suite) writeStatus(namespace, kind, name, text string) error {
 	if err := json.Unmarshal([]byte(text), &status); err != nil {
 		return err
 	}
+	// REQUESTED stands for the request that was made last.
+	if status["lastHandledRequestedAt"] == "REQUESTED" {
+		status["lastHandledRequestedAt"] = object.GetAnnotations()[v1alpha1.AnnotationRequestedAt]
+	}
 	if status["observedGeneration"] == nil {
 		status["observedGeneration"] = object.GetGeneration()
 	}

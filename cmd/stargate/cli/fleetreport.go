@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -34,6 +35,7 @@ type fleetReport struct {
 	History       []v1alpha1.FleetRecord     `json:"history"`
 	fleet         *v1alpha1.Fleet
 	groups        []*v1alpha1.ServerGroup
+	reason        string
 	awaitsPerson  bool
 	appliedRecord v1alpha1.FleetRecord
 }
@@ -71,6 +73,9 @@ func fleetReportOf(fleet *v1alpha1.Fleet, groups []*v1alpha1.ServerGroup) *fleet
 		Errors: slices.Concat([]v1alpha1.SourceError{}, status.Errors), Held: slices.Concat([]v1alpha1.Hold{}, status.Holds),
 		Groups: []groupSummary{}, History: slices.Concat([]v1alpha1.FleetRecord{}, status.History),
 		fleet: fleet, groups: groups, awaitsPerson: pendingNow(fleet), appliedRecord: recordOf(fleet, status.LastAppliedRevision),
+	}
+	if condition := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady); condition != nil {
+		report.reason = condition.Reason
 	}
 	for _, group := range groups {
 		report.Groups = append(report.Groups, summaryOf(group))
@@ -120,6 +125,10 @@ func (r *fleetReport) word() (string, render.Colour) {
 		return "NOT LOOKED AT YET", render.Plain
 	case len(r.Errors) > 0:
 		return "REFUSED", render.Bad
+	case r.Applying != nil:
+		return "APPLYING", render.Busy
+	case r.reason == v1alpha1.ReasonRollingOut:
+		return "ROLLING OUT", render.Busy
 	}
 	return "NOT READY", render.Held
 }

@@ -31,6 +31,8 @@ func fleetNote(fleet *v1alpha1.Fleet) (string, render.Colour) {
 		return stalled.Reason, render.Bad
 	case ready == nil:
 		return "waits for a controller", render.Plain
+	case ready.Reason == v1alpha1.ReasonRollingOut:
+		return "rolling out", render.Busy
 	case ready.Status != metav1.ConditionTrue:
 		return ready.Reason, render.Held
 	}
@@ -52,6 +54,20 @@ func suspension(fleet *v1alpha1.Fleet) string {
 func pendingNow(fleet *v1alpha1.Fleet) bool {
 	pending := fleet.Status.Pending
 	return pending != nil && fleet.Annotations[v1alpha1.AnnotationApprove] != pending.Commit
+}
+
+// onItsWay tells whether a commit is being applied, was approved just now, or is yet to be looked for.
+func onItsWay(fleet *v1alpha1.Fleet) bool {
+	status := &fleet.Status
+	switch {
+	case fleet.Spec.Suspend:
+		return false
+	case status.ObservedGeneration < fleet.Generation, status.Applying != nil:
+		return true
+	case fleet.Annotations[v1alpha1.AnnotationRequestedAt] != status.LastHandledRequestedAt:
+		return true
+	}
+	return status.Pending != nil && !pendingNow(fleet)
 }
 
 // fleetMessage is what a fleet says of itself.

@@ -174,20 +174,34 @@ func (a *App) watchRollout(ctx context.Context, options *rolloutOptions) error {
 	report := &rolloutReport{}
 	paint := a.rolloutPainter(options.output)
 	err = a.follow(ctx, cluster, cluster.rolloutSelections(options), func(l *live) (bool, error) {
-		var groups []*v1alpha1.ServerGroup
-		for i := range l.objects {
-			groups = append(groups, groupsOf(l.all(i))...)
-		}
+		groups, fleet := watched(l)
 		if len(groups) < len(options.names) {
 			return true, failf("a group was deleted while its rollout was watched")
 		}
 		report = a.rolloutReport(ctx, cluster, options.fleet, groups)
-		return report.ended() && len(groups) > 0, paint.draw(report)
+		report.of = fleet
+		return report.ended(), paint.draw(report)
 	})
 	if err := paint.close(); err != nil {
 		return err
 	}
 	return a.rolloutEnd(err, report, options)
+}
+
+// watched are the groups among what is followed, and the fleet that was asked for, if one was.
+func watched(l *live) (groups []*v1alpha1.ServerGroup, fleet *v1alpha1.Fleet) {
+	for i := range l.objects {
+		for _, object := range l.all(i) {
+			switch o := object.(type) {
+			case *v1alpha1.ServerGroup:
+				groups = append(groups, o)
+			case *v1alpha1.Fleet:
+				fleet = o
+			}
+		}
+	}
+	slices.SortFunc(groups, byPlace)
+	return groups, fleet
 }
 
 // rolloutEnd turns how the watching ended into a code.
@@ -201,12 +215,32 @@ func (a *App) rolloutEnd(err error, report *rolloutReport, options *rolloutOptio
 	case err != nil:
 		return err
 	}
+	if report.of != nil {
+		a.noteFleet(report.of)
+	}
 	return exitWith(report.code())
+}
+
+// noteFleet says what of a fleet its groups do not show.
+func (a *App) noteFleet(fleet *v1alpha1.Fleet) {
+	switch {
+	case fleet.Spec.Suspend:
+		a.note("Fleet %s is %s. To resume it: %s fleet resume %s --reason …", fleet.Name, render.Clean(suspension(fleet)), a.name, fleet.Name)
+	case pendingNow(fleet):
+		a.note("Fleet %s: commit %s waits for an approval: %s. To let it pass: %s approve fleet %s --reason …", fleet.Name,
+			shortCommit(fleet.Status.Pending.Commit), render.Clean(fleet.Status.Pending.Message), a.name, fleet.Name)
+	case len(fleet.Status.Errors) > 0:
+		a.note("Fleet %s: %s is refused, and the last good commit stays applied. To see why: %s fleet status %s", fleet.Name,
+			shortRevision(fleet.Status.LastAttemptedRevision), a.name, fleet.Name)
+	}
 }
 
 func (c *cluster) rolloutSelections(options *rolloutOptions) []follow.Selection {
 	if options.fleet != "" {
-		return []follow.Selection{{List: &v1alpha1.ServerGroupList{}, Object: &v1alpha1.ServerGroup{}, Selector: options.selector()}}
+		return []follow.Selection{
+			{List: &v1alpha1.ServerGroupList{}, Object: &v1alpha1.ServerGroup{}, Selector: options.selector()},
+			{List: &v1alpha1.FleetList{}, Object: &v1alpha1.Fleet{}, Name: options.fleet},
+		}
 	}
 	var selections []follow.Selection
 	for _, name := range options.names {

@@ -19,6 +19,8 @@ type rolloutReport struct {
 	// Fleet that was asked for, where one was.
 	Fleet  string         `json:"fleet,omitempty"`
 	Groups []groupRollout `json:"groups"`
+	// of is that fleet, where it is watched.
+	of *v1alpha1.Fleet
 }
 
 // groupRollout is where one group stands.
@@ -140,16 +142,26 @@ func (c *cluster) operations(ctx context.Context, group *v1alpha1.ServerGroup) m
 // code is what a rollout that ended so ends a command with.
 func (g *groupRollout) code() int { return codeOfRollout(g.State, g.Failed) }
 
-// ended tells whether every group has.
+// ended tells whether every group has, and no commit is on its way to them.
 func (r *rolloutReport) ended() bool {
+	if r.of != nil && onItsWay(r.of) {
+		return false
+	}
 	return !slices.ContainsFunc(r.Groups, func(g groupRollout) bool { return !g.State.ended() })
 }
 
-// code is the worst of the groups'.
+// code is the worst of the groups', and of the fleet's.
 func (r *rolloutReport) code() int {
 	code := exitFine
 	for i := range r.Groups {
 		code = worst(code, r.Groups[i].code())
+	}
+	switch {
+	case r.of == nil:
+	case len(r.of.Status.Errors) > 0:
+		code = worst(code, exitFailed)
+	case pendingNow(r.of), r.of.Spec.Suspend:
+		code = worst(code, exitHeld)
 	}
 	return code
 }

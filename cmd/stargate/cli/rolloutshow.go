@@ -204,7 +204,8 @@ func (a *App) holdLine(hold v1alpha1.Hold) string {
 	switch {
 	case hold.Until != nil:
 		return text + fmt.Sprintf("  until %s, %s more", hold.Until.UTC().Format(time.RFC3339), render.Age(a.now(), hold.Until.Time))
-	case hold.ClearsWhen != "":
+	// Whoever can clear it by a command finds that below, with the namespace.
+	case hold.ClearsWhen != "" && !strings.HasPrefix(hold.ClearsWhen, "somebody "):
 		return text + "  until " + render.Clean(hold.ClearsWhen)
 	}
 	return text

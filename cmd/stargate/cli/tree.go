@@ -116,6 +116,7 @@ func (a *App) grow(ctx context.Context, c *cluster, options *treeOptions) (*node
 		return nil, nil, err
 	}
 	report := &rolloutReport{}
+	report.of = f.fleet
 	for _, group := range f.groups {
 		report.Groups = append(report.Groups, reportOf(group, nil, a.now()))
 	}
@@ -263,7 +264,7 @@ func treeEnded(root *node, report *rolloutReport) bool {
 	if root.Kind == "Server" && root.busy {
 		return false
 	}
-	return report.ended() && !root.reconciling
+	return report.ended()
 }
 
 func (c *cluster) treeSelections(options *treeOptions) []follow.Selection {

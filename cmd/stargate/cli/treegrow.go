@@ -24,8 +24,7 @@ func (f *forest) ofFleet(now time.Time) *node {
 		colour = readyColour
 	}
 	root := &node{Kind: "Fleet", Name: f.fleet.Name, State: state, colour: colour,
-		Message:     shortRevision(f.fleet.Status.LastAppliedRevision),
-		reconciling: f.fleet.Status.Applying != nil || (f.fleet.Status.ObservedGeneration < f.fleet.Generation)}
+		Message: shortRevision(f.fleet.Status.LastAppliedRevision)}
 	var rooms []string
 	room := func(namespace string) { rooms = append(rooms, namespace) }
 	for _, group := range f.groups {

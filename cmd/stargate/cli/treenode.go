@@ -23,8 +23,8 @@ type node struct {
 	// head is shown in front of the name in place of the kind.
 	head string
 	// alone: it has a line of its own, whatever its siblings are.
-	alone             bool
-	busy, reconciling bool
+	alone bool
+	busy  bool
 }
 
 func (n *node) add(children ...*node) {
