@@ -104,10 +104,15 @@ func (p *plan) classOf(m *member) class {
 }
 
 // skipped tells whether nothing may be done to a server, whatever it runs: another group selects it
-// too, its identity is in doubt, or a person keeps hands off it.
+// too, its identity is in doubt, a person keeps hands off it, or it is about to be adopted as it is.
 func (p *plan) skipped(server *v1alpha1.Server) bool {
 	return p.s.SharedWith[server.Name] != "" || len(p.s.Conflicts[server.Name]) > 0 ||
-		server.Status.Quarantine != nil || server.Spec.Paused || server.Spec.Maintenance
+		server.Status.Quarantine != nil || server.Spec.Paused || server.Spec.Maintenance || adopting(server)
+}
+
+// adopting tells whether a machine in use is to be taken under care, and was not yet.
+func adopting(server *v1alpha1.Server) bool {
+	return server.Spec.Adopt != nil && server.Status.Applied == nil && server.Status.LastOperation == nil
 }
 
 // updated tells whether a server has the content.
@@ -118,13 +123,13 @@ func (p *plan) updated(server *v1alpha1.Server) bool {
 
 // drifted tells whether somebody gave a server another content since the revision came. What a rollout
 // gave it, of an earlier revision that was seen out or of the group that it belonged to before, is no
-// drift.
+// drift; nor is what a machine ran when it was adopted, which no Operation gave it.
 func (p *plan) drifted(server *v1alpha1.Server) bool {
 	applied, started := server.Status.Applied, p.revision().StartedAt
 	if applied == nil || started == nil || !applied.At.After(started.Time) {
 		return false
 	}
-	return !byRollout(applied.Operation)
+	return applied.Operation != "" && !byRollout(applied.Operation)
 }
 
 // unavailable tells whether a server that was touched is not ready. One that never was serves nobody.

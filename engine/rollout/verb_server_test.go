@@ -2,6 +2,7 @@ package rollout_test
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,7 +10,7 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 )
 
-// server NAMES WHAT...: paused, unpaused, maintenance, fixed, apply=N, state=STATE, release, gone, shared=GROUP, unshared,
+// server NAMES WHAT...: paused, unpaused, maintenance, fixed, apply=N, adopt, adopted=VERSION, state=STATE, release, gone, shared=GROUP, unshared,
 // repaved=VERSION (by hand), orphaned (the Operation that has the claim is gone), LABEL=VALUE.
 func verbServer(w *world, d *datadriven.TestData) string {
 	all := names(bare(d, 0))
@@ -43,7 +44,7 @@ func (w *world) change(name, what, value string) {
 	case "orphaned":
 		w.editServer(name, orphaned)
 	default:
-		w.editServer(name, func(s *v1alpha1.Server) { edited(s, what, value) })
+		w.editServer(name, func(s *v1alpha1.Server) { edited(s, what, value, w.now) })
 	}
 }
 
@@ -53,7 +54,7 @@ func orphaned(s *v1alpha1.Server) {
 	s.Status.Quarantine = &v1alpha1.Quarantine{Operation: owner.Name, UID: owner.UID, Reason: v1alpha1.ReasonOperationGone, Message: "its job may still run"}
 }
 
-func edited(s *v1alpha1.Server, what, value string) {
+func edited(s *v1alpha1.Server, what, value string, now time.Time) {
 	switch what {
 	case "paused":
 		s.Spec.Paused = true
@@ -63,6 +64,11 @@ func edited(s *v1alpha1.Server, what, value string) {
 		s.Spec.Maintenance = true
 	case "fixed":
 		s.Spec.Maintenance = false
+	case "adopt":
+		s.Spec.Adopt = &v1alpha1.Adoption{Profile: "os"}
+	case "adopted":
+		s.Status.State = v1alpha1.ServerReady
+		s.Status.Applied = &v1alpha1.Applied{Profile: "os", Hash: hashOf(value), OSVersion: value, At: metav1.NewTime(now)}
 	case "state":
 		s.Status.State = v1alpha1.ServerState(value)
 	case "apply":
