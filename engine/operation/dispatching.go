@@ -117,12 +117,21 @@ func confirmThenStart(s *Snapshot, attempt *v1alpha1.Attempt) Effect {
 		return Confirm{}
 	}
 	if s.Confirmed.Hold != nil {
-		if s.unlanded() {
-			return withdrawHeld(s, s.Confirmed.Hold)
-		}
-		return heldInPlace(s, s.Confirmed.Hold)
+		return heldAtLast(s, s.Confirmed.Hold)
 	}
 	return callSite(s, attempt, CallStart)
+}
+
+// heldAtLast takes back what the API server spoke against in the last moment, where nothing was sent yet.
+func heldAtLast(s *Snapshot, hold *v1alpha1.Hold) Effect {
+	switch {
+	case !s.unlanded():
+		return heldInPlace(s, hold)
+	case hold.Reason == v1alpha1.ReasonDatacenterDeleted:
+		// As where the cache had shown it in time: see overtaken.
+		return withdraw(s, hold.Reason)
+	}
+	return withdrawHeld(s, hold)
 }
 
 // takeAttemptOver makes an attempt this process's own, so that nothing is written down any more that
