@@ -156,8 +156,8 @@ func TestAfterKeepsWhatIsNotTheCommits(t *testing.T) {
 	live := server("a", runs("web", "1"), labelled("hand", "made"), labelled("gone", "soon"))
 	live.Spec.Paused, live.Spec.Reason = true, "RMA-77"
 	live.ManagedFields = []metav1.ManagedFieldsEntry{
-		{Manager: "stargate-fleet", Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:labels":{"f:gone":{},"f:role":{}}}}`)}},
-		{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:labels":{"f:hand":{}}}}`)}},
+		{Manager: "stargate-fleet", Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{"f:gone":{},"f:role":{}}}}`)},
+		{Manager: "kubectl", Operation: metav1.ManagedFieldsOperationUpdate, FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{"f:hand":{}}}}`)},
 	}
 	said := &v1alpha1.Server{ObjectMeta: metav1.ObjectMeta{Namespace: "dc", Name: "a", Labels: map[string]string{"role": "db"}}}
 	after := plan.After(state(live), commit(t, said), "prod", true).Servers[0]
@@ -170,7 +170,7 @@ func TestAfterKeepsWhatIsNotTheCommits(t *testing.T) {
 	if want := map[string]string{"role": "db", "hand": "made", v1alpha1.LabelFleet: "prod"}; len(after.Labels) != 3 || after.Labels["role"] != "db" || after.Labels["hand"] != "made" {
 		t.Errorf("got labels %v, want %v", after.Labels, want)
 	}
-	live.ManagedFields[0].FieldsV1.Raw = []byte(`{"f:spec":{"f:paused":{},"f:reason":{}}}`)
+	live.ManagedFields[0].FieldsV1.SetRawString(`{"f:spec":{"f:paused":{},"f:reason":{}}}`)
 	if after := plan.After(state(live), commit(t, said), "prod", true).Servers[0]; after.Spec.Paused || after.Spec.Reason != "" {
 		t.Error("what the commit before paused, and this one does not, goes on")
 	}

@@ -30,10 +30,10 @@ func (r *Report) Markdown(out io.Writer) error {
 	s := &sections{room: markdownLimit - len(foot) - 500}
 	s.add(Marker + "\n### " + plain(r.title()) + "\n\n" + r.head() + "\n")
 	for i := range r.Groups {
-		s.add(r.groupSection(&r.Groups[i]))
+		s.make(func() string { return r.groupSection(&r.Groups[i]) })
 	}
 	for i := range r.Repaves {
-		s.add(whySection(&r.Repaves[i]))
+		s.make(func() string { return whySection(&r.Repaves[i]) })
 	}
 	o := &r.Objects
 	s.add(objectSection("Refused", "!", o.Refused))
@@ -46,6 +46,18 @@ func (r *Report) Markdown(out io.Writer) error {
 	}
 	_, err := io.WriteString(out, s.text.String()+foot)
 	return err
+}
+
+// least room that a section is made for.
+const least = 1_000
+
+// make a section and add it, where there is room at all.
+func (s *sections) make(section func() string) {
+	if s.room-s.text.Len() < least {
+		s.left++
+		return
+	}
+	s.add(section())
 }
 
 // add a section, unless it is too long for what room there is.
@@ -134,7 +146,7 @@ func objectSection(title, sign string, objects []Object) string {
 		return ""
 	}
 	var lines []string
-	for i := range objects {
+	for i := range objects[:min(len(objects), listedInComment)] {
 		o := &objects[i]
 		line := sign + " " + o.title()
 		for j, field := range o.Fields {
@@ -149,7 +161,10 @@ func objectSection(title, sign string, objects []Object) string {
 		}
 		lines = append(lines, line)
 	}
-	return folded(fmt.Sprintf("%s: %s", title, render.Count(len(objects), "object")), "\n"+fenced("", strings.Join(fewLines(lines), "\n")))
+	if more := len(objects) - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("… and %d more", more))
+	}
+	return folded(fmt.Sprintf("%s: %s", title, render.Count(len(objects), "object")), "\n"+fenced("", strings.Join(lines, "\n")))
 }
 
 // listedInComment is how many lines of one list a comment has.

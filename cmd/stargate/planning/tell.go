@@ -116,6 +116,8 @@ const (
 	diffLimit = 2_000
 	// diffLines that are shown of a difference.
 	diffLines = 40
+	// diffWidth of each of them.
+	diffWidth = 200
 )
 
 // unified difference of two documents; empty where one of them cannot be shown.
@@ -134,6 +136,9 @@ func unified(name, old, next string) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	if more := len(lines) - diffLines; more > 0 {
 		lines = append(lines[:diffLines], fmt.Sprintf("… and %s more", render.Count(more, "line")))
+	}
+	for i := range lines {
+		lines[i] = render.Cut(lines[i], diffWidth)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -180,18 +185,27 @@ func (c *course) tellNotes() {
 			note("ServerGroup %s/%s: approvals are assumed to be given at once (%s)", group.Namespace, group.Name, strings.Join(group.ApprovalsAssumed, ", "))
 		}
 	}
-	unknown := map[string]bool{}
+	for _, name := range c.unknown() {
+		note("ProvisioningProfile %s has documents from Secrets, which a plan does not read: its servers count in full", name)
+	}
+}
+
+// unknown profiles among those that repaves put on servers: nothing tells their whole content.
+func (c *course) unknown() []string {
+	wanted := map[objectKey]bool{}
 	for _, repave := range c.report.Repaves {
-		for _, p := range c.after.Profiles {
-			if p.Namespace != repave.Namespace || p.Name != repave.Profile || unknown[p.Namespace+"/"+p.Name] {
-				continue
-			}
-			if _, known := c.world.hash(p); !known {
-				unknown[p.Namespace+"/"+p.Name] = true
-				note("ProvisioningProfile %s/%s has documents from Secrets, which a plan does not read: its servers count in full", p.Namespace, p.Name)
-			}
+		wanted[objectKey{repave.Namespace, repave.Profile}] = true
+	}
+	var names []string
+	for _, p := range c.after.Profiles {
+		if !wanted[objectKey{p.Namespace, p.Name}] {
+			continue
+		}
+		if _, known := c.world.hash(p); !known {
+			names = append(names, p.Namespace+"/"+p.Name)
 		}
 	}
+	return names
 }
 
 // tellTimes says what happens when.

@@ -159,14 +159,18 @@ func (w *World) told(p *v1alpha1.ProvisioningProfile) (string, bool) {
 		return "", false
 	}
 	for _, group := range w.Groups {
-		status := &group.Status
-		if group.Namespace != p.Namespace || group.Spec.ProvisioningProfileRef.Name != p.Name || status.Revision.Profile != p.Name ||
-			status.Revision.ProfileHash == "" || status.ObservedGeneration != group.Generation || outdated(status.Holds) {
-			continue
+		if group.Namespace == p.Namespace && group.Spec.ProvisioningProfileRef.Name == p.Name && current(group) {
+			return group.Status.Revision.ProfileHash, true
 		}
-		return status.Revision.ProfileHash, true
 	}
 	return "", false
+}
+
+// current tells whether a group's revision is what its profile says now.
+func current(group *v1alpha1.ServerGroup) bool {
+	status := &group.Status
+	return status.Revision.Profile == group.Spec.ProvisioningProfileRef.Name && status.Revision.ProfileHash != "" &&
+		status.ObservedGeneration == group.Generation && !outdated(status.Holds)
 }
 
 // outdated tells whether a group is held from taking up what its profile says now.

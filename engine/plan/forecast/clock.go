@@ -91,16 +91,21 @@ func (w *world) roll() {
 			return
 		}
 		w.now = w.tick(next)
-		for r := w.ends.next(w.now); r != nil; r = w.ends.next(w.now) {
-			w.end(r)
-			if w.in.Progress != nil && w.ended%told == 0 {
-				w.in.Progress(w.ended)
-			}
+		w.happen()
+	}
+}
+
+// happen lets be what is due by now.
+func (w *world) happen() {
+	for r := w.ends.next(w.now); r != nil; r = w.ends.next(w.now) {
+		w.end(r)
+		if w.in.Progress != nil && w.ended%told == 0 {
+			w.in.Progress(w.ended)
 		}
-		for _, l := range w.lanes {
-			if !l.wake.IsZero() && !l.wake.After(w.now) {
-				w.look(l)
-			}
+	}
+	for _, l := range w.lanes {
+		if !l.wake.IsZero() && !l.wake.After(w.now) {
+			w.look(l)
 		}
 	}
 }

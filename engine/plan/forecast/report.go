@@ -70,24 +70,9 @@ func (l *lane) report() Group {
 		Namespace: l.group.Namespace, Name: l.group.Name, Profile: l.snapshot.Profile.Name, Revision: status.Revision.Name,
 		Servers: len(l.machines), Unchanged: l.unchanged, Complete: len(status.InFlight) == 0, Approvals: l.approvals,
 	}
-	skipped := map[string]Skipped{}
-	for _, left := range status.Left {
-		skipped[left.Server] = Skipped{Server: left.Server, Reason: string(left.Reason), Message: left.Message}
-	}
-	for _, m := range l.machines {
-		if l.has(&m.server) {
-			continue
-		}
-		why := l.passes(&m.server)
-		if left, found := skipped[m.server.Name]; found && why == nil {
-			why = &left
-		}
-		if why == nil {
-			g.Complete = false
-			continue
-		}
-		g.Skipped = append(g.Skipped, *why)
-	}
+	var missing int
+	g.Skipped, missing = l.skipped()
+	g.Complete = g.Complete && missing == 0
 	if !g.Complete {
 		g.Holds = status.Holds
 	}
@@ -101,6 +86,29 @@ func (l *lane) report() Group {
 		}
 	}
 	return g
+}
+
+// skipped servers differ and are passed by; so many more differ and are not.
+func (l *lane) skipped() (skipped []Skipped, missing int) {
+	left := map[string]Skipped{}
+	for _, each := range l.group.Status.Left {
+		left[each.Server] = Skipped{Server: each.Server, Reason: string(each.Reason), Message: each.Message}
+	}
+	for _, m := range l.machines {
+		if l.has(&m.server) {
+			continue
+		}
+		why := l.passes(&m.server)
+		if each, found := left[m.server.Name]; found && why == nil {
+			why = &each
+		}
+		if why == nil {
+			missing++
+			continue
+		}
+		skipped = append(skipped, *why)
+	}
+	return skipped, missing
 }
 
 // inOrder gives the waves in that of the group's status.
