@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -129,7 +130,7 @@ func (r *Fleets) read(ctx context.Context, object *v1alpha1.Fleet, wanted fleet.
 	}
 	commit.Author, commit.Subject, commit.SignedBy = fetched.Author, fetched.Subject, fetched.SignedBy
 	if verify := object.Spec.Verify; verify != nil && verify.Mode != v1alpha1.VerifyRecord && fetched.SignedBy == "" {
-		commit.Refusal = &fleet.Refusal{Reason: v1alpha1.ReasonSignatureInvalid, Message: fetched.SignatureProblem}
+		commit.Refusal = unsigned(fetched.SignatureProblem)
 		return commit, nil, nil
 	}
 	// How many are read at once is bounded; how many are fetched is not: a slow server must not keep others waiting.
@@ -146,6 +147,14 @@ func (r *Fleets) read(ctx context.Context, object *v1alpha1.Fleet, wanted fleet.
 
 func (r *Fleets) treeOptions(object *v1alpha1.Fleet) tree.Options {
 	return tree.Options{Fleet: object.Name, AllowKinds: object.Spec.AllowKinds, ForbidNamespaces: []string{r.namespace}, Schemas: r.schemas}
+}
+
+// unsigned refuses a commit that nobody known signed, and says what to do where the problem does not.
+func unsigned(problem string) *fleet.Refusal {
+	if !strings.Contains(problem, "; sign it") {
+		problem += "; sign it anew with a key that spec.verify.keysRef names, or add its signer's key there"
+	}
+	return &fleet.Refusal{Reason: v1alpha1.ReasonSignatureInvalid, Message: problem}
 }
 
 // refusalOf tells all problems at once.
