@@ -111,6 +111,7 @@ func (r *Fleets) snapshot(ctx context.Context, object *v1alpha1.Fleet, c *course
 	for i := range list.Items {
 		groups = append(groups, c.group(&list.Items[i]))
 	}
+	groups = append(groups, c.unseenGroups(groups)...)
 	return fleet.Snapshot{Now: r.clock.Now(), Fleet: object, Groups: groups, Known: c.snapshot()}, nil
 }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -122,7 +124,7 @@ func (r *Fleets) send(ctx context.Context, object *v1alpha1.Fleet, c *course, e 
 	if !e.PutBack {
 		c.release(released)
 	}
-	applier := &apply.Applier{Client: &noting{Client: r.client, course: c}, Reader: r.live}
+	applier := &apply.Applier{Client: &noting{Client: r.client, course: c, clock: r.clock}, Reader: r.live}
 	return applier.Apply(ctx, changes, apply.Stamp{Commit: read.Commit, Author: read.Author, SignedBy: read.SignedBy, Number: e.Number, Released: released})
 }
 
@@ -180,6 +182,7 @@ func (c *course) released(group client.ObjectKey, number int64) int32 {
 type noting struct {
 	client.Client
 	course *course
+	clock  clock.Clock
 }
 
 // Patch implements client.Client.
@@ -205,7 +208,7 @@ func (n *noting) note(object client.Object, deleted bool) {
 		return // no cache holds it
 	}
 	key := tree.Key{Kind: object.GetObjectKind().GroupVersionKind().GroupKind(), Namespace: object.GetNamespace(), Name: object.GetName()}
-	n.course.sent.expect(key, version(object), deleted)
+	n.course.sent.expect(key, expected{version: version(object), deleted: deleted, at: n.clock.Now()})
 }
 
 // expectations are objects that the caches do not show yet as this process wrote them.
@@ -217,15 +220,20 @@ type expectations struct {
 type expected struct {
 	version uint64
 	deleted bool
+	at      time.Time
 }
 
-func (e *expectations) expect(key tree.Key, version uint64, deleted bool) {
+// patience with a cache: what it does not show by then it never will, since somebody deleted the object
+// before it was seen.
+const patience = 15 * time.Second
+
+func (e *expectations) expect(key tree.Key, what expected) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.all == nil {
 		e.all = map[tree.Key]expected{}
 	}
-	e.all[key] = expected{version: version, deleted: deleted}
+	e.all[key] = what
 }
 
 // seen: the cache shows an object; nil where it shows none.
@@ -269,18 +277,17 @@ func (r *Fleets) caughtUp(ctx context.Context, c *course) bool {
 		case err == nil:
 			c.sent.seen(key, found)
 		case client.IgnoreNotFound(err) == nil:
-			c.sent.gone(key)
+			c.sent.gone(key, r.clock.Now())
 		}
 	}
 	return len(c.sent.open()) == 0
 }
 
-// gone: the cache shows no such object. One that was written and that somebody deleted since is met by
-// its deletion, which an event tells.
-func (e *expectations) gone(key tree.Key) {
+// gone: the cache shows no such object.
+func (e *expectations) gone(key tree.Key, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.all[key].deleted {
+	if want := e.all[key]; want.deleted || now.Sub(want.at) > patience {
 		delete(e.all, key)
 	}
 }
@@ -306,6 +313,25 @@ func (c *course) group(cached *v1alpha1.ServerGroup) *v1alpha1.ServerGroup {
 		return &v1alpha1.ServerGroup{ObjectMeta: metav1.ObjectMeta{Namespace: cached.Namespace, Name: cached.Name}}
 	}
 	return cached
+}
+
+// unseenGroups are those that this process made and the cache does not show at all. They are not ready.
+func (c *course) unseenGroups(shown []*v1alpha1.ServerGroup) []*v1alpha1.ServerGroup {
+	var unseen []*v1alpha1.ServerGroup
+	for _, key := range c.sent.open() {
+		is := func(g *v1alpha1.ServerGroup) bool { return g.Namespace == key.Namespace && g.Name == key.Name }
+		if key.Kind == groupKind && !c.sent.isGoing(key) && !slices.ContainsFunc(shown, is) {
+			unseen = append(unseen, &v1alpha1.ServerGroup{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}})
+		}
+	}
+	return unseen
+}
+
+// isGoing tells whether an object was deleted.
+func (e *expectations) isGoing(key tree.Key) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.all[key].deleted
 }
 
 var groupKind = v1alpha1.GroupVersion.WithKind("ServerGroup").GroupKind()
