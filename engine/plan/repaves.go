@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -133,30 +135,60 @@ type selecting struct {
 	selector labels.Selector
 }
 
+// chooser finds the groups of a namespace that select a server without asking each: a group is asked only
+// about servers that have the first of the labels that it names.
+type chooser struct {
+	byLabel map[key][]selecting
+	// others name no label with its value.
+	others []selecting
+}
+
 // selectorsOf the groups, by namespace. One that cannot be read selects nothing.
-func selectorsOf(groups []*v1alpha1.ServerGroup) map[string][]selecting {
-	byNamespace := map[string][]selecting{}
+func selectorsOf(groups []*v1alpha1.ServerGroup) map[string]*chooser {
+	byNamespace := map[string]*chooser{}
 	for _, group := range groups {
 		selector, err := group.Spec.Selector.Selector()
 		if err != nil || group.DeletionTimestamp != nil {
 			continue
 		}
-		byNamespace[group.Namespace] = append(byNamespace[group.Namespace], selecting{group: group, selector: selector})
+		c := byNamespace[group.Namespace]
+		if c == nil {
+			c = &chooser{byLabel: map[key][]selecting{}}
+			byNamespace[group.Namespace] = c
+		}
+		one := selecting{group: group, selector: selector}
+		if len(group.Spec.Selector.MatchLabels) == 0 {
+			c.others = append(c.others, one)
+			continue
+		}
+		name := slices.Min(slices.Collect(maps.Keys(group.Spec.Selector.MatchLabels)))
+		at := key{name, string(group.Spec.Selector.MatchLabels[name])}
+		c.byLabel[at] = append(c.byLabel[at], one)
 	}
 	return byNamespace
 }
 
 // only gives the one group that selects a server; nil where there is none, or more.
-func only(all []selecting, server *v1alpha1.Server) *v1alpha1.ServerGroup {
+func only(c *chooser, server *v1alpha1.Server) *v1alpha1.ServerGroup {
+	if c == nil {
+		return nil
+	}
 	var found *v1alpha1.ServerGroup
-	for _, each := range all {
-		if !each.selector.Matches(labels.Set(server.Labels)) {
-			continue
+	n := 0
+	ask := func(all []selecting) {
+		for _, each := range all {
+			if each.selector.Matches(labels.Set(server.Labels)) {
+				found = each.group
+				n++
+			}
 		}
-		if found != nil {
-			return nil
-		}
-		found = each.group
+	}
+	for name, value := range server.Labels {
+		ask(c.byLabel[key{name, value}])
+	}
+	ask(c.others)
+	if n != 1 {
+		return nil
 	}
 	return found
 }

@@ -175,6 +175,9 @@ func (w *world) turn(m *machine) {
 		return
 	}
 	m.up = up
+	if !m.touched {
+		return
+	}
 	by := int32(-1)
 	if up {
 		by = 1

@@ -74,3 +74,17 @@ func BenchmarkForecast(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkOneAtATime is the dearest rollout: as many decisions as servers.
+func BenchmarkOneAtATime(b *testing.B) {
+	for _, servers := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprintf("%d-servers/groups-of-1000", servers), func(b *testing.B) {
+			in := site(servers, 1_000, v1alpha1.Rollout{MaxUnavailable: most(1)})
+			for b.Loop() {
+				if t := forecast.Forecast(in); !t.Complete || len(t.Starts) != servers {
+					b.Fatalf("%d of %d servers started", len(t.Starts), servers)
+				}
+			}
+		})
+	}
+}

@@ -28,7 +28,8 @@ func (w *world) carryOn() {
 		own := *op
 		r := &run{op: &own, machine: m, made: w.now}
 		r.hash, r.version = w.contentOf(op)
-		for _, l := range w.lanesOf(r) {
+		r.lanes = w.lanesOf(r)
+		for _, l := range r.lanes {
 			l.snapshot.Operations[op.Name] = &own
 		}
 		if len(op.Status.Attempts) == 0 {
@@ -216,7 +217,7 @@ func (w *world) end(r *run) {
 		r.wave.running--
 		r.wave.done = w.now
 	}
-	for _, l := range w.lanesOf(r) {
+	for _, l := range r.lanes {
 		delete(l.snapshot.Operations, r.op.Name)
 		w.look(l)
 	}

@@ -27,8 +27,8 @@ type lane struct {
 	order     []*wave
 	approvals []string
 	guarded   bool
-	// up servers in the beginning, and those that have what they should have.
-	up, unchanged int
+	// In the beginning: up servers, those that were ever touched, and those that have what they should.
+	up, touched, unchanged int
 }
 
 // wave of a lane.
@@ -101,7 +101,7 @@ func (w *world) carryOut(l *lane, decision *rollout.Decision) bool {
 		op.CreationTimestamp = metav1.NewTime(w.now)
 		l.snapshot.Operations[op.Name] = op
 		m := w.machines[key{l.group.Namespace, op.Spec.ServerRef.Name}]
-		r := &run{op: op, machine: m, lane: l, wave: l.wave(op.Annotations[rollout.AnnotationWave]), made: w.now, number: w.made,
+		r := &run{op: op, machine: m, lane: l, lanes: m.lanes, wave: l.wave(op.Annotations[rollout.AnnotationWave]), made: w.now, number: w.made,
 			hash: op.Spec.Expected.ProfileHash, version: l.snapshot.Profile.OSVersion}
 		w.ask(r)
 	}

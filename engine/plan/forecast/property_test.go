@@ -256,3 +256,16 @@ func judge(t *rapid.T, in forecast.Input, timeline forecast.Timeline, limit int,
 		}
 	}
 }
+
+// TestWhatNobodyUsesIsNoLoss: servers that were never touched serve nobody, and are not counted as down.
+func TestWhatNobodyUsesIsNoLoss(t *testing.T) {
+	in := site(4, 4, v1alpha1.Rollout{MaxUnavailable: most(2)})
+	in.Servers[0].Status, in.Servers[1].Status = v1alpha1.ServerStatus{}, v1alpha1.ServerStatus{}
+	if got := run(t, in).Worst; got.Up != 0 || got.Of != 2 || got.Floor != 0 {
+		t.Errorf("two of four are in use, and both are taken at once: got %+v", got)
+	}
+	in.Servers[2].Status, in.Servers[3].Status = v1alpha1.ServerStatus{}, v1alpha1.ServerStatus{}
+	if got := run(t, in).Worst; got.Of != 0 {
+		t.Errorf("none is in use: got %+v", got)
+	}
+}

@@ -163,9 +163,9 @@ func (w *world) worstMoment(took []bool, groups []Group) Moment {
 	for i, l := range w.lanes {
 		most := rollout.MaxUnavailable(l.group.Spec.Rollout.MaxUnavailable, len(l.machines))
 		each[i] = newLow(w.in.Now)
-		each[i].add(l.up, len(l.machines), max(0, len(l.machines)-most))
+		each[i].add(l.up, l.touched, max(0, l.touched-most))
 		if took[i] {
-			all.add(l.up, len(l.machines), max(0, len(l.machines)-most))
+			all.add(l.up, l.touched, max(0, l.touched-most))
 		}
 	}
 	for _, c := range w.changes {

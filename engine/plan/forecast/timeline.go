@@ -33,7 +33,7 @@ type Start struct {
 	Namespace, Group, Wave, Server, Name string
 }
 
-// Moment with the fewest servers up.
+// Moment with the fewest servers up, of those that were ever touched before: the others serve nobody yet.
 type Moment struct {
 	At time.Time
 	// Up servers then, Of so many; Floor is what the budgets leave in any case.

@@ -47,13 +47,16 @@ type machine struct {
 	server v1alpha1.Server
 	lanes  []*lane
 	up     bool
+	// touched before the forecast: one that never was serves nobody, and its absence is no loss.
+	touched bool
 }
 
 // run is an Operation on its way.
 type run struct {
 	op      *v1alpha1.Operation
 	machine *machine
-	lane    *lane // that made it; nil for somebody else's
+	lane    *lane // that made it; nil for what lives already
+	lanes   []*lane
 	wave    *wave
 	made    time.Time
 	number  int
@@ -76,7 +79,7 @@ func newWorld(in *Input, late bool) *world {
 		if server.UID == "" {
 			all[i].server.UID = types.UID("new/" + server.Namespace + "/" + server.Name)
 		}
-		all[i].up = isUp(&all[i].server)
+		all[i].up, all[i].touched = isUp(&all[i].server), server.Status.State != v1alpha1.ServerUntouched
 		w.machines[key{server.Namespace, server.Name}] = &all[i]
 	}
 	w.settle()
@@ -111,6 +114,7 @@ func (w *world) settle() {
 	for _, machines := range byNamespace {
 		slices.SortFunc(machines, func(a, b *machine) int { return cmp.Compare(a.server.Name, b.server.Name) })
 	}
+	choosers := map[string]*chooser{}
 	groups := slices.Clone(w.in.Groups)
 	slices.SortFunc(groups, func(a, b *v1alpha1.ServerGroup) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
@@ -126,9 +130,14 @@ func (w *world) settle() {
 		if l.snapshot.Fleet != nil {
 			l.snapshot.Guarded = ofFleet[name]
 		}
-		l.join(byNamespace[group.Namespace])
 		l.number = len(w.lanes)
 		w.lanes = append(w.lanes, l)
+		choosers[group.Namespace] = choosers[group.Namespace].with(l)
+	}
+	for namespace, machines := range byNamespace {
+		for _, m := range machines {
+			choosers[namespace].each(m.server.Labels, func(l *lane) { l.join(m) })
+		}
 	}
 	w.share()
 }
@@ -165,29 +174,83 @@ func (w *world) newLane(group *v1alpha1.ServerGroup, profile *v1alpha1.Provision
 	return l
 }
 
-// join takes the machines that the group selects.
-func (l *lane) join(machines []*machine) {
-	selector, err := l.group.Spec.Selector.Selector()
-	if err != nil {
-		selector = labels.Nothing()
+// join takes a machine that the group selects.
+func (l *lane) join(m *machine) {
+	if m.server.DeletionTimestamp != nil {
+		return
 	}
-	for _, m := range machines {
-		if m.server.DeletionTimestamp != nil || !selector.Matches(labels.Set(m.server.Labels)) {
-			continue
+	m.lanes = append(m.lanes, l)
+	l.machines = append(l.machines, m)
+	l.snapshot.Servers = append(l.snapshot.Servers, &m.server)
+	if m.up {
+		l.up++
+	}
+	if m.touched {
+		l.touched++
+	}
+	if l.has(&m.server) {
+		l.unchanged++
+	}
+	healthy := meta.FindStatusCondition(m.server.Status.Conditions, v1alpha1.ConditionHealthy)
+	if healthy != nil && healthy.Reason == v1alpha1.ReasonIdentityConflict {
+		l.snapshot.Conflicts[m.server.Name] = []string{healthy.Message}
+	}
+}
+
+// chooser finds the groups of a namespace that select a server without asking each: a group is asked only
+// about servers that have the first of the labels that it names.
+type chooser struct {
+	byLabel map[[2]string][]choice
+	// others name no label with its value.
+	others []choice
+}
+
+type choice struct {
+	lane     *lane
+	selector labels.Selector
+}
+
+// with one more group; a nil chooser is one without any.
+func (c *chooser) with(l *lane) *chooser {
+	if c == nil {
+		c = &chooser{byLabel: map[[2]string][]choice{}}
+	}
+	spec := &l.group.Spec.Selector
+	selector, err := spec.Selector()
+	if err != nil {
+		return c // it selects nothing
+	}
+	one := choice{lane: l, selector: selector}
+	if len(spec.MatchLabels) == 0 {
+		c.others = append(c.others, one)
+		return c
+	}
+	name := slices.Min(slices.Collect(maps.Keys(spec.MatchLabels)))
+	at := [2]string{name, string(spec.MatchLabels[name])}
+	c.byLabel[at] = append(c.byLabel[at], one)
+	return c
+}
+
+// each calls take for the groups that select a server, in the order of their names.
+func (c *chooser) each(set labels.Set, take func(*lane)) {
+	if c == nil {
+		return
+	}
+	var found []*lane
+	ask := func(choices []choice) {
+		for _, one := range choices {
+			if one.selector.Matches(set) {
+				found = append(found, one.lane)
+			}
 		}
-		m.lanes = append(m.lanes, l)
-		l.machines = append(l.machines, m)
-		l.snapshot.Servers = append(l.snapshot.Servers, &m.server)
-		if m.up {
-			l.up++
-		}
-		if l.has(&m.server) {
-			l.unchanged++
-		}
-		healthy := meta.FindStatusCondition(m.server.Status.Conditions, v1alpha1.ConditionHealthy)
-		if healthy != nil && healthy.Reason == v1alpha1.ReasonIdentityConflict {
-			l.snapshot.Conflicts[m.server.Name] = []string{healthy.Message}
-		}
+	}
+	for name, value := range set {
+		ask(c.byLabel[[2]string{name, value}])
+	}
+	ask(c.others)
+	slices.SortFunc(found, func(a, b *lane) int { return cmp.Compare(a.number, b.number) })
+	for _, l := range found {
+		take(l)
 	}
 }
 
