@@ -64,10 +64,15 @@ func (w *weighing) ask(read *fleet.Commit, changes *apply.Plan) fleet.Forecast {
 		}
 	}
 	deletes := len(changes.Prunes)
-	verdict := plan.GuardVerdict(&w.fleet.Spec.Guard, w.objects.Guard, repaves, deletes, servers, read.Objects+deletes)
+	moves := plan.Moved(w.live, w.after)
+	verdict := plan.GuardVerdict(&w.fleet.Spec.Guard, w.objects.Guard, repaves, deletes, servers, read.Objects+deletes).With(moves)
 	forecast := fleet.Forecast{Repaves: repaves, Deletes: deletes, Changes: len(changes.Changes), Allowed: verdict.Allowed, Message: verdict.Message,
 		Observed: strconv.Itoa(repaves), Limit: strconv.Itoa(verdict.MaxRepaves)}
-	if repaves <= verdict.MaxRepaves {
+	switch {
+	case repaves > verdict.MaxRepaves:
+	case deletes <= verdict.MaxDeletes && len(moves) > 0:
+		forecast.Observed, forecast.Limit = strconv.Itoa(len(moves)), "0"
+	default:
 		forecast.Observed, forecast.Limit = strconv.Itoa(deletes), strconv.Itoa(verdict.MaxDeletes)
 	}
 	if len(changes.Refused) > 0 {

@@ -105,7 +105,7 @@ var storeys = map[string][]string{
 	"engine/operation":     {"api", "drivers", "engine/profile"},
 	"engine/ledger":        {"api", "policies"},
 	"engine/rollout":       {"api", "policies", "engine/ledger", "engine/profile"},
-	"engine/plan":          {"api", "gitsync/tree"},
+	"engine/plan":          {"api", "engine/operation", "gitsync/tree"},
 	"engine/plan/forecast": {"api", "engine/ledger", "engine/rollout"},
 	"cmd/mockdc":           {"drivers/dcapi/wire"},
 	"cmd/simulator":        {"api", "policies", "drivers", "simulator", "engine"},

@@ -219,7 +219,7 @@ func (c *course) weigh() {
 	}
 	c.world.eachOf(c.Fleet.Name, func() { ours++ })
 	c.deletes = len(c.changes.Prunes) + len(c.changes.Waiting)
-	c.verdict = plan.GuardVerdict(&c.Fleet.Spec.Guard, c.tree.Guard, len(c.repaves), c.deletes, servers, max(len(c.tree.Objects), ours))
+	c.verdict = plan.GuardVerdict(&c.Fleet.Spec.Guard, c.tree.Guard, len(c.repaves), c.deletes, servers, max(len(c.tree.Objects), ours)).With(plan.Moved(c.before, c.after))
 }
 
 // foresee runs the rollouts.
