@@ -88,11 +88,11 @@ func table(out string) []string {
 // TestEachSampleAppliesAlone, but for those of which the namespace comes from another file.
 func TestEachSampleAppliesAlone(t *testing.T) {
 	c := cluster.Start(t)
-	for _, file := range []string{"server-dc-west.yaml", "server-dc-east.yaml", "provisioningprofiles.yaml", "operation-repave.yaml", "datacenters.yaml"} {
+	for _, file := range []string{"server-dc-west.yaml", "server-dc-east.yaml", "provisioningprofiles.yaml", "operation-repave.yaml", "datacenters.yaml", "servergroup.yaml", "fleet.yaml"} {
 		mustKubectl(t, c, "apply", "--validate=strict", "-f", filepath.Join(samples, file))
 	}
 	files, err := filepath.Glob(filepath.Join(samples, "*.yaml"))
-	if err != nil || len(files) != 5 {
+	if err != nil || len(files) != 7 {
 		t.Errorf("samples are %v, %v", files, err)
 	}
 }

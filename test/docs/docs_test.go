@@ -58,10 +58,15 @@ func watches(command string) bool { return strings.HasSuffix(command, " -w") }
 
 // TestQuickStart types what the README says, in the order in which it does.
 func TestQuickStart(t *testing.T) {
-	c := newCheckout(t)
+	newCheckout(t).walk(steps(t, "../../README.md", "Quick start"))
+}
+
+// walk types commands, one after the other, and compares what they print with what is shown.
+func (c *checkout) walk(all []step) {
+	c.t.Helper()
 	var watch *terminal
-	for _, step := range steps(t, "../../README.md", "Quick start") {
-		t.Logf("$ %s", step.command)
+	for _, step := range all {
+		c.t.Logf("$ %s", step.command)
 		switch {
 		case step.command == "":
 			watch.untilLike(step.shown)
@@ -73,7 +78,7 @@ func TestQuickStart(t *testing.T) {
 		default:
 			out := c.run(step.command)
 			if err := like(step.shown, out); err != nil {
-				t.Errorf("$ %s\n%s%v", step.command, out, err)
+				c.t.Errorf("$ %s\n%s%v", step.command, out, err)
 			}
 		}
 	}
@@ -82,7 +87,7 @@ func TestQuickStart(t *testing.T) {
 func documents(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md"} {
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md", "../../fleet-example/*.md"} {
 		some, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
