@@ -223,7 +223,7 @@ func verbReply(b *bench, d *datadriven.TestData) string {
 		b.known.Looked, b.known.LookedFor = b.known.BusySince, wish.For
 	}
 	if b.failure != nil {
-		return b.replyFailure(effect)
+		return b.replyFailure(effect, d)
 	}
 	switch e := effect.(type) {
 	case fleet.Resolve:
@@ -248,7 +248,8 @@ func verbReply(b *bench, d *datadriven.TestData) string {
 	return ""
 }
 
-func (b *bench) replyFailure(effect fleet.Effect) string {
+// replyFailure: what was sent before an apply failed is in.
+func (b *bench) replyFailure(effect fleet.Effect, d *datadriven.TestData) string {
 	failure := *b.failure
 	failure.At, failure.Number = b.now, b.fleet.Status.Failures+1
 	switch e := effect.(type) {
@@ -256,6 +257,8 @@ func (b *bench) replyFailure(effect fleet.Effect) string {
 		failure.Of = e.Commit
 	case fleet.Apply:
 		failure.Of, failure.Applying = e.Commit, true
+		b.known.Sent = &fleet.Sent{Commit: e.Commit, Number: e.Number, PutBack: e.PutBack, At: b.now, Created: number(d, "created"), Changed: number(d, "changed")}
+		b.known.Compared, b.known.ComparedWith, b.known.Differing = b.now, "", 0
 	}
 	b.known.Failure = &failure
 	return ""
