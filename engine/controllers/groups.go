@@ -83,7 +83,7 @@ func (r *Groups) Reconcile(ctx context.Context, request reconcile.Request) (reco
 	}
 	if len(decision.Create) > 0 {
 		// Until the cache shows them they would be made again, in vain.
-		r.pace.passed(key, r.clock.Now(), r.clock.Now())
+		r.pace.hold(key, r.clock.Now())
 	}
 	return r.rest(p, decision.Wake), nil
 }
