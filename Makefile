@@ -107,6 +107,7 @@ mutants: ## Plant bugs and see that the tests catch them
 
 bench: bin/controlplane ## Measure; prints the table and writes bench.json
 	go test -tags bench -count=1 -timeout 60m -v ./test/bench -args -json "$(CURDIR)/bench.json" $(BENCH_FLAGS)
+	go -C test/bench/flux test -count=1 -timeout 30m -v . -args -json "$(CURDIR)/bench.json" $(FLUX_FLAGS)
 
 vuln: ## Known vulnerabilities in what we link (asks vuln.go.dev)
 	"$$(hack/tool.sh govulncheck)" ./...

@@ -47,6 +47,7 @@ tidy() {
 check 'gofmt' formatted
 check 'go vet' go vet ./...
 check 'go vet: bench' go vet -tags bench ./test/bench
+check 'go vet: test/bench/flux' go -C test/bench/flux vet ./...
 check 'scripts' scripts
 for module in . controlplane tools; do
 	check "go mod tidy: $module" tidy "$module"

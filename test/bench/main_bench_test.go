@@ -4,6 +4,7 @@ package bench_test
 
 import (
 	"flag"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -38,6 +39,9 @@ func commit() string {
 }
 
 func TestMain(m *testing.M) {
+	if text := os.Getenv(childEnv); text != "" {
+		os.Exit(child(text))
+	}
 	flag.Parse()
 	cluster.Main(m)
 }
