@@ -11,9 +11,15 @@ import (
 	"stargate.io/stargate/cmd/stargate/render"
 )
 
-// anewEvery is how often what no event tells of is looked at again: clocks, and the progress of what is
-// under way.
-const anewEvery = 2 * time.Second
+const (
+	// lookEvery bounds how often is looked, whatever happens: each look asks for what is under way.
+	lookEvery = time.Second
+	// anewEvery is how often what no event tells of is looked at again: clocks, and the progress of what
+	// is under way.
+	anewEvery = 2 * time.Second
+	// mostOperations that one look asks for, one by one; what is beyond is shown without its progress.
+	mostOperations = 50
+)
 
 // live is what is there of a few kinds, kept up to date.
 type live struct {
@@ -62,8 +68,11 @@ func (a *App) follow(ctx context.Context, c *cluster, selections []follow.Select
 			continue
 		case <-ticker.C:
 		}
-		now := time.Now()
-		if l.synced < len(selections) || (!l.stale && now.Sub(looked) < anewEvery) {
+		now, pause := time.Now(), anewEvery
+		if l.stale {
+			pause = lookEvery
+		}
+		if l.synced < len(selections) || now.Sub(looked) < pause {
 			continue
 		}
 		l.stale, looked = false, now

@@ -124,11 +124,14 @@ func groupsOf(objects []client.Object) []*v1alpha1.ServerGroup {
 	return groups
 }
 
-// report looks at what the groups have under way.
-func (a *App) rolloutReport(ctx context.Context, c *cluster, fleet string, groups []*v1alpha1.ServerGroup) *rolloutReport {
+// rolloutReport looks at the groups, and, where room is not zero, at so many of the Operations that
+// they have under way.
+func (a *App) rolloutReport(ctx context.Context, c *cluster, fleet string, groups []*v1alpha1.ServerGroup, room int) *rolloutReport {
 	report := &rolloutReport{Header: render.HeaderOf("RolloutStatus"), Fleet: fleet, Groups: []groupRollout{}}
 	for _, group := range groups {
-		report.Groups = append(report.Groups, reportOf(group, c.operations(ctx, group), a.now()))
+		operations := c.operations(ctx, group, room)
+		room -= len(operations)
+		report.Groups = append(report.Groups, reportOf(group, operations, a.now()))
 	}
 	return report
 }
@@ -142,7 +145,7 @@ func (a *App) showRollout(ctx context.Context, options *rolloutOptions) error {
 	if err != nil {
 		return err
 	}
-	report := a.rolloutReport(ctx, cluster, options.fleet, groups)
+	report := a.rolloutReport(ctx, cluster, options.fleet, groups, mostOperations)
 	if options.output != "" {
 		return render.Structured(a.out, options.output, report)
 	}
@@ -173,12 +176,16 @@ func (a *App) watchRollout(ctx context.Context, options *rolloutOptions) error {
 	}
 	report := &rolloutReport{}
 	paint := a.rolloutPainter(options.output)
+	room := mostOperations
+	if _, inLines := paint.(*rolloutLog); inLines {
+		room = 0 // which says nothing of single Operations
+	}
 	err = a.follow(ctx, cluster, cluster.rolloutSelections(options), func(l *live) (bool, error) {
 		groups, fleet := watched(l)
 		if len(groups) < len(options.names) {
 			return true, failf("a group was deleted while its rollout was watched")
 		}
-		report = a.rolloutReport(ctx, cluster, options.fleet, groups)
+		report = a.rolloutReport(ctx, cluster, options.fleet, groups, room)
 		report.of = fleet
 		return report.ended(), paint.draw(report)
 	})

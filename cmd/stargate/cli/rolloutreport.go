@@ -125,11 +125,11 @@ func flightOf(slot v1alpha1.InFlightServer, op *v1alpha1.Operation) flight {
 	return f
 }
 
-// operations reads those that a group's rollout has under way, as many as a screen bears: a rollout of
-// thousands is not asked about server by server.
-func (c *cluster) operations(ctx context.Context, group *v1alpha1.ServerGroup) map[string]*v1alpha1.Operation {
+// operations reads those that a group's rollout has under way, as many as a screen bears and as room
+// says: a rollout of thousands is not asked about server by server.
+func (c *cluster) operations(ctx context.Context, group *v1alpha1.ServerGroup, room int) map[string]*v1alpha1.Operation {
 	found := map[string]*v1alpha1.Operation{}
-	for _, slot := range group.Status.InFlight[:min(len(group.Status.InFlight), listed)] {
+	for _, slot := range group.Status.InFlight[:max(0, min(len(group.Status.InFlight), listed, room))] {
 		op := &v1alpha1.Operation{}
 		// One that cannot be read is shown by its name alone.
 		if err := c.Get(ctx, types.NamespacedName{Namespace: group.Namespace, Name: slot.Operation}, op); err == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,26 +40,6 @@ func decoded(t *testing.T, text []byte) []client.Object {
 	return objects
 }
 
-// stand is a forest of objects, as a cluster would give it.
-func stand(objects []client.Object) *forest {
-	f := &forest{operations: map[string]*v1alpha1.Operation{}}
-	for _, object := range objects {
-		switch o := object.(type) {
-		case *v1alpha1.Fleet:
-			f.fleet = o
-		case *v1alpha1.ServerGroup:
-			f.groups = append(f.groups, o)
-		case *v1alpha1.Server:
-			f.servers = append(f.servers, o)
-		case *v1alpha1.Datacenter:
-			f.sites = append(f.sites, o)
-		case *v1alpha1.Operation:
-			f.operations[o.Namespace+"/"+o.Name] = o
-		}
-	}
-	return f
-}
-
 func rollouts(f *forest) *rolloutReport {
 	report := &rolloutReport{Header: render.HeaderOf("RolloutStatus"), Groups: []groupRollout{}}
 	for _, group := range f.groups {
@@ -87,17 +68,25 @@ func shows(t *testing.T, a *App, f *forest) map[string]func() string {
 	return map[string]func() string{
 		"rollout.txt":  func() string { return joined(a.rolloutLines(rollouts(f))) },
 		"rollout.json": func() string { return inJSON(rollouts(f)) },
-		"group.txt":    func() string { return joined(a.treeLines(f.ofGroup(f.groups[0], midday))) },
-		"tree.txt":     func() string { return joined(a.treeLines(f.ofFleet(midday))) },
-		"server.txt":   func() string { return joined(a.treeLines(f.ofServer(f.servers[0].Name, midday))) },
+		"group.txt":    func() string { return joined(a.treeLines(f.ofGroup(f.groups[0]))) },
+		"tree.txt":     func() string { return joined(a.treeLines(f.ofFleet())) },
+		"server.txt":   func() string { return joined(a.treeLines(alone(f, "server-005").ofServer(midday))) },
 		"fleet.txt":    func() string { return joined(a.fleetLines(fleetReportOf(f.fleet, f.groups))) },
 		"fleet.json":   func() string { return inJSON(fleetReportOf(f.fleet, f.groups)) },
 		"history.txt":  func() string { return joined(a.historyTable(revisionsOf(f.groups[0]), true).Lines(a.style, 0)) },
 		"groups.txt":   func() string { return table(groupKind(), f.groups[0]) },
 		"fleets.txt":   func() string { return table(fleetKind(), f.fleet) },
-		"tree.json":    func() string { return inJSON(treeReport{render.HeaderOf("Tree"), f.ofFleet(midday)}) },
+		"tree.json":    func() string { return inJSON(treeReport{render.HeaderOf("Tree"), f.ofFleet()}) },
 		"code.txt":     func() string { r := rollouts(f); return codeText(r.ended(), r.code()) },
 	}
+}
+
+// alone is what is asked for of one server.
+func alone(f *forest, name string) *forest {
+	one := *f
+	one.servers = slices.DeleteFunc(slices.Clone(f.servers), func(s *v1alpha1.Server) bool { return s.Name != name })
+	one.keepOf(one.servers[0])
+	return &one
 }
 
 func codeText(ended bool, code int) string {
@@ -120,7 +109,7 @@ func TestShows(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := &App{name: "stargate", now: func() time.Time { return midday }}
-			f := stand(decoded(t, golden.Files[0].Data))
+			f := forestOf(decoded(t, golden.Files[0].Data))
 			for i, file := range golden.Files[1:] {
 				show := shows(t, a, f)[file.Name]
 				if show == nil {

@@ -2,8 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,13 +84,30 @@ type forest struct {
 	operations map[string]*v1alpha1.Operation
 }
 
+// treeReport is what `stargate tree -o json` prints.
+type treeReport struct {
+	render.Header
+	Tree *node `json:"tree"`
+}
+
 // tree reads what belongs to one object, once.
 func (a *App) tree(ctx context.Context, options *treeOptions) error {
 	cluster, err := a.connect()
 	if err != nil {
 		return err
 	}
-	root, _, err := a.grow(ctx, cluster, options)
+	if _, err := cluster.read(ctx, options.kind, options.name()); err != nil {
+		return err
+	}
+	var objects []client.Object
+	for _, each := range cluster.treeSelections(options) {
+		some, err := cluster.selection(ctx, each)
+		if err != nil {
+			return err
+		}
+		objects = append(objects, some...)
+	}
+	root, _, err := a.grow(ctx, cluster, options, objects)
 	if err != nil {
 		return err
 	}
@@ -103,130 +120,135 @@ func (a *App) tree(ctx context.Context, options *treeOptions) error {
 	return nil
 }
 
-// treeReport is what `stargate tree -o json` prints.
-type treeReport struct {
-	render.Header
-	Tree *node `json:"tree"`
+// treeSelections are all objects that a tree is made of, but for Operations.
+func (c *cluster) treeSelections(options *treeOptions) []follow.Selection {
+	fleets := follow.Selection{List: &v1alpha1.FleetList{}, Object: &v1alpha1.Fleet{}}
+	groups := follow.Selection{List: &v1alpha1.ServerGroupList{}, Object: &v1alpha1.ServerGroup{}, Namespace: c.namespace}
+	servers := follow.Selection{List: &v1alpha1.ServerList{}, Object: &v1alpha1.Server{}, Namespace: c.namespace}
+	sites := follow.Selection{List: &v1alpha1.DatacenterList{}, Object: &v1alpha1.Datacenter{}, Namespace: c.namespace}
+	switch options.kind.singular {
+	case "fleet":
+		fleets.Name = options.name()
+		for _, each := range []*follow.Selection{&groups, &servers, &sites} {
+			each.Namespace, each.Selector = "", v1alpha1.LabelFleet+"="+options.name()
+		}
+		return []follow.Selection{fleets, groups, servers, sites}
+	case "group":
+		groups.Name = options.name()
+		return []follow.Selection{groups, servers}
+	}
+	servers.Name = options.name()
+	return []follow.Selection{servers, groups, sites}
 }
 
-// grow reads and builds a tree, and tells how its rollouts stand.
-func (a *App) grow(ctx context.Context, c *cluster, options *treeOptions) (*node, *rolloutReport, error) {
-	f, err := c.forest(ctx, options)
-	if err != nil {
+// selection reads what a selection means, once.
+func (c *cluster) selection(ctx context.Context, from follow.Selection) ([]client.Object, error) {
+	if from.Name == "" {
+		return c.all(ctx, from.List, from.Namespace, from.Selector)
+	}
+	object, _ := from.Object.DeepCopyObject().(client.Object)
+	if err := c.Get(ctx, client.ObjectKey{Namespace: from.Namespace, Name: from.Name}, object); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", from.Name, err)
+	}
+	return []client.Object{object}, nil
+}
+
+// grow builds a tree of objects, and tells how their rollouts stand.
+func (a *App) grow(ctx context.Context, c *cluster, options *treeOptions, objects []client.Object) (*node, *rolloutReport, error) {
+	f := forestOf(objects)
+	if options.kind.is("server") && len(f.servers) > 0 {
+		f.keepOf(f.servers[0])
+	}
+	if err := c.addOperations(ctx, f); err != nil {
 		return nil, nil, err
 	}
-	report := &rolloutReport{}
-	report.of = f.fleet
+	report := &rolloutReport{of: f.fleet}
 	for _, group := range f.groups {
 		report.Groups = append(report.Groups, reportOf(group, nil, a.now()))
 	}
-	switch options.kind.singular {
-	case "fleet":
-		return f.ofFleet(a.now()), report, nil
-	case "group":
-		return f.ofGroup(f.groups[0], a.now()), report, nil
+	switch {
+	case options.kind.is("fleet") && f.fleet != nil:
+		return f.ofFleet(), report, nil
+	case options.kind.is("group") && len(f.groups) == 1:
+		return f.ofGroup(f.groups[0]), report, nil
+	case options.kind.is("server") && len(f.servers) == 1:
+		return f.ofServer(a.now()), report, nil
 	}
-	return f.ofServer(options.name(), a.now()), report, nil
+	return nil, nil, failf("%s %s was deleted", options.kind.title, options.name())
 }
 
-func (c *cluster) forest(ctx context.Context, options *treeOptions) (*forest, error) {
-	object, err := c.read(ctx, options.kind, options.name())
-	if err != nil {
-		return nil, err
-	}
+// forestOf sorts objects by what they are.
+func forestOf(objects []client.Object) *forest {
 	f := &forest{operations: map[string]*v1alpha1.Operation{}}
-	switch o := object.(type) {
-	case *v1alpha1.Fleet:
-		err = c.forestOfFleet(ctx, f, o)
-	case *v1alpha1.ServerGroup:
-		f.groups = []*v1alpha1.ServerGroup{o}
-		err = c.addServers(ctx, f, o.Namespace, "")
-	case *v1alpha1.Server:
-		f.servers = []*v1alpha1.Server{o}
-		err = c.addGroupsOf(ctx, f, o)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return f, c.addOperations(ctx, f)
-}
-
-func (c *cluster) forestOfFleet(ctx context.Context, f *forest, fleet *v1alpha1.Fleet) error {
-	f.fleet = fleet
-	ours := v1alpha1.LabelFleet + "=" + fleet.Name
-	groups, err := c.all(ctx, &v1alpha1.ServerGroupList{}, "", ours)
-	if err != nil {
-		return err
-	}
-	f.groups = groupsOf(groups)
-	sites, err := c.all(ctx, &v1alpha1.DatacenterList{}, "", ours)
-	if err != nil {
-		return err
-	}
-	for _, site := range sites {
-		f.sites = append(f.sites, asDatacenter(site))
-	}
-	return c.addServers(ctx, f, "", ours)
-}
-
-func (c *cluster) addServers(ctx context.Context, f *forest, namespace, selector string) error {
-	objects, err := c.all(ctx, &v1alpha1.ServerList{}, namespace, selector)
-	f.servers = append(f.servers, servers(objects)...)
-	return err
-}
-
-// addGroupsOf finds the groups that select a server, and the site that reaches it.
-func (c *cluster) addGroupsOf(ctx context.Context, f *forest, server *v1alpha1.Server) error {
-	groups, err := c.all(ctx, &v1alpha1.ServerGroupList{}, server.Namespace, "")
-	if err != nil {
-		return err
-	}
-	for _, group := range groupsOf(groups) {
-		if selects(group, server) {
-			f.groups = append(f.groups, group)
+	for _, object := range objects {
+		switch o := object.(type) {
+		case *v1alpha1.Fleet:
+			f.fleet = o
+		case *v1alpha1.ServerGroup:
+			f.groups = append(f.groups, o)
+		case *v1alpha1.Server:
+			f.servers = append(f.servers, o)
+		case *v1alpha1.Datacenter:
+			f.sites = append(f.sites, o)
+		case *v1alpha1.Operation:
+			f.operations[o.Namespace+"/"+o.Name] = o
 		}
 	}
-	sites, err := c.all(ctx, &v1alpha1.DatacenterList{}, server.Namespace, "")
-	if err != nil {
-		return err
+	slices.SortFunc(f.groups, byPlace)
+	slices.SortFunc(f.servers, byPlace)
+	slices.SortFunc(f.sites, byPlace)
+	return f
+}
+
+// keepOf leaves the groups that select a server, and the site that reaches it.
+func (f *forest) keepOf(server *v1alpha1.Server) {
+	f.groups = slices.DeleteFunc(f.groups, func(group *v1alpha1.ServerGroup) bool { return !selects(group, server) })
+	sites := make([]client.Object, 0, len(f.sites))
+	for _, site := range f.sites {
+		sites = append(sites, site)
 	}
+	f.sites = nil
 	if site, _ := siteOf(server, sites); site != nil {
 		f.sites = []*v1alpha1.Datacenter{site}
 	}
-	return nil
 }
 
-// mostOperations that a tree asks for one by one; what is beyond is shown by its server's state.
-const mostOperations = 50
-
+// addOperations reads those that are under way, as many as one look may ask for.
 func (c *cluster) addOperations(ctx context.Context, f *forest) error {
-	wanted := map[string]client.ObjectKey{}
+	wanted := map[client.ObjectKey]bool{}
+	want := func(namespace, name string) {
+		if len(wanted) < mostOperations {
+			wanted[client.ObjectKey{Namespace: namespace, Name: name}] = true
+		}
+	}
+	shown := map[string]bool{}
 	for _, server := range f.servers {
-		if active := server.Status.ActiveOperation; active != nil && len(wanted) < mostOperations {
-			wanted[server.Namespace+"/"+active.Name] = client.ObjectKey{Namespace: server.Namespace, Name: active.Name}
+		shown[server.Namespace+"/"+server.Name] = true
+		if active := server.Status.ActiveOperation; active != nil {
+			want(server.Namespace, active.Name)
 		}
 	}
 	for _, group := range f.groups {
 		for _, slot := range group.Status.InFlight {
-			if len(wanted) < mostOperations {
-				wanted[group.Namespace+"/"+slot.Operation] = client.ObjectKey{Namespace: group.Namespace, Name: slot.Operation}
+			if shown[group.Namespace+"/"+slot.Server] {
+				want(group.Namespace, slot.Operation)
 			}
 		}
 	}
-	for name, each := range wanted {
+	for key := range wanted {
 		op := &v1alpha1.Operation{}
-		err := c.Get(ctx, each, op)
+		err := c.Get(ctx, key, op)
 		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("reading Operation %s: %w", name, err)
+			return fmt.Errorf("reading Operation %s: %w", key.Name, err)
 		}
 		if err == nil {
-			f.operations[name] = op
+			f.operations[key.Namespace+"/"+key.Name] = op
 		}
 	}
 	return nil
 }
 
-// watchTree draws a tree anew whenever a group or the fleet changes, and now and then.
+// watchTree draws a tree anew whenever something in it changes, and now and then.
 func (a *App) watchTree(ctx context.Context, options *treeOptions) error {
 	cluster, err := a.connect()
 	if err != nil {
@@ -245,18 +267,19 @@ func (a *App) watchTree(ctx context.Context, options *treeOptions) error {
 		paint.screen = render.NewScreen(a.out, a.style)
 	}
 	report := &rolloutReport{}
-	err = a.follow(ctx, cluster, cluster.treeSelections(options), func(*live) (bool, error) {
-		root, rollouts, err := a.grow(ctx, cluster, options)
+	err = a.follow(ctx, cluster, cluster.treeSelections(options), func(l *live) (bool, error) {
+		var objects []client.Object
+		for i := range l.objects {
+			objects = append(objects, l.all(i)...)
+		}
+		root, rollouts, err := a.grow(ctx, cluster, options, objects)
 		if err != nil {
 			return true, err
 		}
 		report = rollouts
 		return treeEnded(root, report), paint.draw(root)
 	})
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || err == nil {
-		return a.rolloutEnd(err, report, &rolloutOptions{timeout: options.timeout})
-	}
-	return err
+	return a.rolloutEnd(err, report, &rolloutOptions{timeout: options.timeout})
 }
 
 // treeEnded tells whether nothing more happens by itself.
@@ -265,21 +288,6 @@ func treeEnded(root *node, report *rolloutReport) bool {
 		return false
 	}
 	return report.ended()
-}
-
-func (c *cluster) treeSelections(options *treeOptions) []follow.Selection {
-	one := follow.Selection{List: options.kind.list(), Object: options.kind.object(), Namespace: c.namespace, Name: options.name()}
-	groups := follow.Selection{List: &v1alpha1.ServerGroupList{}, Object: &v1alpha1.ServerGroup{}}
-	switch options.kind.singular {
-	case "fleet":
-		one.Namespace = ""
-		groups.Selector = v1alpha1.LabelFleet + "=" + options.name()
-		return []follow.Selection{one, groups}
-	case "server":
-		groups.Namespace = c.namespace
-		return []follow.Selection{one, groups}
-	}
-	return []follow.Selection{one}
 }
 
 // treePainter shows a tree again and again: on a screen, whole after each change, or to a program.

@@ -14,7 +14,7 @@ import (
 )
 
 // ofFleet: the fleet, its namespaces, their groups in waves, and what no group takes.
-func (f *forest) ofFleet(now time.Time) *node {
+func (f *forest) ofFleet() *node {
 	note, colour := fleetNote(f.fleet)
 	ready, readyColour := conditionWord(f.fleet.Status.Conditions, v1alpha1.ConditionReady)
 	state := "ready"
@@ -38,12 +38,12 @@ func (f *forest) ofFleet(now time.Time) *node {
 	}
 	slices.Sort(rooms)
 	for _, namespace := range slices.Compact(rooms) {
-		root.add(f.ofNamespace(namespace, now))
+		root.add(f.ofNamespace(namespace))
 	}
 	return root
 }
 
-func (f *forest) ofNamespace(namespace string, now time.Time) *node {
+func (f *forest) ofNamespace(namespace string) *node {
 	room := &node{Kind: "Namespace", Name: namespace, alone: true}
 	for _, site := range f.sites {
 		if site.Namespace == namespace {
@@ -55,7 +55,7 @@ func (f *forest) ofNamespace(namespace string, now time.Time) *node {
 		if group.Namespace != namespace {
 			continue
 		}
-		room.add(f.ofGroup(group, now))
+		room.add(f.ofGroup(group))
 		for _, server := range f.servers {
 			if selects(group, server) {
 				taken[server] = true
@@ -65,7 +65,7 @@ func (f *forest) ofNamespace(namespace string, now time.Time) *node {
 	loose := &node{Kind: "in no group", alone: true}
 	for _, server := range f.servers {
 		if server.Namespace == namespace && !taken[server] {
-			loose.add(f.serverNode(server, nil, now))
+			loose.add(f.serverNode(server, nil))
 		}
 	}
 	if len(loose.Children) > 0 {
@@ -98,7 +98,7 @@ func selects(group *v1alpha1.ServerGroup, server *v1alpha1.Server) bool {
 }
 
 // ofGroup: the group, its waves in order, their servers.
-func (f *forest) ofGroup(group *v1alpha1.ServerGroup, now time.Time) *node {
+func (f *forest) ofGroup(group *v1alpha1.ServerGroup) *node {
 	note, colour := groupNote(group)
 	revision := &group.Status.Revision
 	message := "profile " + group.Spec.ProvisioningProfileRef.Name
@@ -117,14 +117,14 @@ func (f *forest) ofGroup(group *v1alpha1.ServerGroup, now time.Time) *node {
 			root.add(waveNode(group, wave.Name))
 		}
 		for _, server := range members {
-			root.add(f.serverNode(server, group, now))
+			root.add(f.serverNode(server, group))
 		}
 		return root
 	}
 	for _, wave := range wavesOf(group, members) {
 		child := waveNode(group, wave.name)
 		for _, server := range wave.servers {
-			child.add(f.serverNode(server, group, now))
+			child.add(f.serverNode(server, group))
 		}
 		root.add(child)
 	}
@@ -147,7 +147,7 @@ func waveNode(group *v1alpha1.ServerGroup, name string) *node {
 }
 
 // serverNode: a server with what is under way on it.
-func (f *forest) serverNode(server *v1alpha1.Server, group *v1alpha1.ServerGroup, _ time.Time) *node {
+func (f *forest) serverNode(server *v1alpha1.Server, group *v1alpha1.ServerGroup) *node {
 	n := &node{Kind: "Server", Namespace: server.Namespace, Name: server.Name,
 		State: render.Or(string(server.Status.State), "untouched"), colour: stateColour(server.Status.State)}
 	var words []string
@@ -201,9 +201,9 @@ func operationNode(op *v1alpha1.Operation) *node {
 }
 
 // ofServer: one server with the groups that take it, its site, and what is and was done to it.
-func (f *forest) ofServer(name string, now time.Time) *node {
+func (f *forest) ofServer(now time.Time) *node {
 	server := f.servers[0]
-	root := f.serverNode(server, nil, now)
+	root := f.serverNode(server, nil)
 	root.Children, root.alone = nil, true
 	root.busy = server.Status.ActiveOperation != nil
 	for _, group := range f.groups {
@@ -220,7 +220,7 @@ func (f *forest) ofServer(name string, now time.Time) *node {
 	}
 	if len(f.groups) > 1 {
 		root.add(&node{Kind: "conflict", State: "no group touches it", colour: render.Bad, alone: true,
-			Message: render.Count(len(f.groups), "group") + " select " + name + ": mend their selectors"})
+			Message: render.Count(len(f.groups), "group") + " select " + server.Name + ": mend their selectors"})
 	}
 	for _, site := range f.sites {
 		root.add(siteNode(site))
