@@ -20,8 +20,12 @@ func main() {
 	flag.BoolVar(&options.Keep, "keep", os.Getenv("KEEP") != "", "leave everything running (environment: KEEP)")
 	flag.StringVar(&options.Context, "cluster", os.Getenv("CLUSTER"), "use the cluster of this context of your kubeconfig (environment: CLUSTER)")
 	flag.BoolVar(&options.Down, "down", false, "end what an earlier demo left running, and do nothing else")
+	git := flag.String("serve-git", "", "serve the git repositories below this folder, and do nothing else")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *git != "" {
+		os.Exit(stage.ServeGit(ctx, *git)) //nolint:gocritic // the process ends, and with it what defer would release
+	}
 	os.Exit(stage.Main(ctx, options)) //nolint:gocritic // the process ends, and with it what defer would release
 }

@@ -110,7 +110,8 @@ func TestDemo(t *testing.T) {
 	t.Parallel()
 	dir := stage(t)
 	out := mustPass(t, dir)
-	mustSay(t, out, "[6/6]", "failed  demo-west/server-003", "retried demo-west/server-003", "\nPASS  20 servers repaved once each")
+	mustSay(t, out, "held    by the guard: 40 servers", "$ stargate approve fleet stargate-demo", "failed  demo-west/web-003", "retried demo-west/web-003",
+		"$ stargate rollout approve gpu -n demo-east --wave others", "[6/6]", "\nPASS  72 repaves, each server once for each commit that changed it (web-003 at the second attempt), at most 1 at once of a rack")
 	if left := running(t, dir); len(left) > 0 {
 		t.Errorf("left running: %v", left)
 	}
@@ -124,7 +125,7 @@ func TestKilled(t *testing.T) {
 	t.Parallel()
 	dir := stage(t)
 	cmd, out := start(t, dir)
-	until(t, out, "the rollout", func() bool { return strings.Contains(out.String(), "[6/6]") })
+	until(t, out, "the first repaves", func() bool { return strings.Contains(out.String(), "running") })
 	kill(t, cmd)
 	until(t, out, "the end of its processes", func() bool { return len(running(t, dir)) == 0 })
 }
@@ -135,14 +136,14 @@ func TestKeptThenKilled(t *testing.T) {
 	t.Parallel()
 	dir := stage(t)
 	cmd, out := start(t, dir, "-keep")
-	until(t, out, "the rollout", func() bool { return strings.Contains(out.String(), "[6/6]") })
+	until(t, out, "the first repaves", func() bool { return strings.Contains(out.String(), "running") })
 	kill(t, cmd)
 	first := running(t, dir)
-	if len(first) != 4 {
-		t.Errorf("got %v, want a control plane, two datacenters and a controller", first)
+	if len(first) != 5 {
+		t.Errorf("got %v, want a control plane, two datacenters, a git server and a controller", first)
 	}
 	said := mustPass(t, dir, "-keep")
-	mustSay(t, said, "ending what an earlier demo left: controlplane", "\nPASS  20 servers", "export KUBECONFIG=", "make demo-down")
+	mustSay(t, said, "ending what an earlier demo left: controlplane", "\nPASS  72 repaves", "export KUBECONFIG=", "make demo-down")
 	kept := running(t, dir)
 	for _, old := range first {
 		for _, p := range kept {
@@ -152,7 +153,7 @@ func TestKeptThenKilled(t *testing.T) {
 		}
 	}
 	get := exec.Command("kubectl", "--kubeconfig", filepath.Join(dir, "demo", "kubeconfig"), "get", "servers", "-A")
-	if list, err := get.CombinedOutput(); err != nil || strings.Count(string(list), "ready   2.1.0") != 20 {
+	if list, err := get.CombinedOutput(); err != nil || strings.Count(string(list), "ready   2.1.0") != 32 {
 		t.Errorf("kubectl: %v\n%s", err, list)
 	}
 	mustPass(t, dir, "-down")

@@ -111,7 +111,8 @@ var storeys = map[string][]string{
 	"cmd/simulator":        {"api", "policies", "drivers", "simulator", "engine"},
 	"cmd/stargate":         {"api", "policies", "drivers", "gitsync", "engine", "config"},
 	"config":               {},
-	"hack":                 {"api"},
+	"hack":                 {"api", "test/gitserver"},
+	"test/gitserver":       {},
 	"test":                 {"api", "policies", "drivers", "gitsync", "simulator", "engine", "cmd", "config", "hack"},
 }
 

@@ -138,6 +138,9 @@ func (c *cluster) clean() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	if err := c.forgetFleet(ctx); err != nil {
+		return err
+	}
 	for _, plan := range plans {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: plan.name}}
 		if err := c.Delete(ctx, namespace); err != nil && !apierrors.IsNotFound(err) {
@@ -153,6 +156,20 @@ func (c *cluster) clean() error {
 				return err
 			}
 			time.Sleep(200 * time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// forgetFleet removes what the demo made that is in no namespace.
+func (c *cluster) forgetFleet(ctx context.Context) error {
+	fleet := &v1alpha1.Fleet{ObjectMeta: metav1.ObjectMeta{Name: fleetName}}
+	if err := client.IgnoreNotFound(c.Delete(ctx, fleet)); err != nil && !apimeta.IsNoMatchError(err) {
+		return fmt.Errorf("deleting Fleet %s: %w", fleetName, err)
+	}
+	for _, kind := range []client.Object{&v1alpha1.Policy{}, &v1alpha1.Hook{}} {
+		if err := c.DeleteAllOf(ctx, kind, client.MatchingLabels{v1alpha1.LabelFleet: fleetName}); err != nil && !apimeta.IsNoMatchError(err) {
+			return fmt.Errorf("deleting what Fleet %s brought: %w", fleetName, err)
 		}
 	}
 	return nil

@@ -139,14 +139,17 @@ func (c *crew) remove() error {
 	return nil
 }
 
-// start runs a program of bin/ in the background, with what it says in a log of its own.
+// start runs a program of bin/, or one that is named by its whole path, in the background, with what it says in a log of its own.
 func (c *crew) start(name, program string, args ...string) (*child, error) {
 	log, err := os.Create(filepath.Join(c.dir, name+".log"))
 	if err != nil {
 		return nil, fmt.Errorf("making a log: %w", err)
 	}
 	defer log.Close() //nolint:errcheck // the child has its own descriptor
-	cmd := exec.Command(filepath.Join("bin", program), args...)
+	if !filepath.IsAbs(program) {
+		program = filepath.Join("bin", program)
+	}
+	cmd := exec.Command(program, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// Ctrl-C is for the demo, which ends them in order; if it cannot, they die with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

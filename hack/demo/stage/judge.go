@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"stargate.io/stargate/api/v1alpha1"
 )
 
 // verdict is what the records of the sites amount to.
 type verdict struct {
-	repaved int      // servers with exactly one repave that succeeded
-	again   []string // servers that needed a second job
-	most    []string // per site: how many jobs at once, of how many allowed
+	repaves int      // that succeeded
+	again   []string // servers that needed one job more than others
+	most    int      // servers of one rack that were out at once
 	wrong   []error
 }
 
@@ -24,78 +28,82 @@ func (d *demo) judge(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		v.add(s, events)
+		var servers v1alpha1.ServerList
+		if err := d.cluster.List(ctx, &servers, client.InNamespace(s.plan.name)); err != nil {
+			return fmt.Errorf("listing the servers of %s: %w", s.plan.name, err)
+		}
+		v.add(s, servers.Items, events)
 	}
 	if len(v.wrong) > 0 {
 		return errors.Join(v.wrong...)
 	}
-	retried := ""
-	if len(v.again) > 0 {
-		retried = fmt.Sprintf(" (%s at the second attempt)", strings.Join(v.again, ", "))
-	}
-	d.screen.say("PASS  %d servers repaved once each%s, %s, %s", v.repaved, retried, strings.Join(v.most, ", "), since(d.began))
-	d.screen.say("real: API server, HTTP, controller.  simulated: the machines.  judged by: the datacenters' own records")
+	d.screen.say("PASS  %d repaves, each server once for each commit that changed it (%s at the second attempt), at most %d at once of a rack (limit 1), %s",
+		v.repaves, strings.Join(v.again, ", "), v.most, since(d.began))
+	d.screen.say("real: API server, git, HTTP, controller.  simulated: the machines.  judged by: the datacenters' own records")
 	return nil
 }
 
 // jobs of one server, as its site tells.
 type jobs struct{ accepted, succeeded, live int }
 
-// add judges one site: each server has one repave that succeeded, never two jobs at a time, and no more jobs than what
-// failed on purpose calls for; the site never had more of them than its limit.
-func (v *verdict) add(s *site, events []event) {
-	servers := map[string]*jobs{}
-	most := 0
+// add judges one site: each server has one repave that succeeded for each commit that changed what it should have, never
+// two jobs at a time, and no more jobs than what failed on purpose calls for; of a rack never two are out at once, and
+// the site never had more jobs than its limit.
+func (v *verdict) add(s *site, servers []v1alpha1.Server, events []event) {
+	done, racks := map[string]*jobs{}, map[string]int{}
+	rack := map[string]string{}
+	for i := range servers {
+		done[servers[i].Name], rack[servers[i].Name] = &jobs{}, servers[i].Labels["rack"]
+	}
 	for _, e := range events {
-		j := servers[e.ServerID]
+		j := done[e.ServerID]
 		if j == nil {
 			j = &jobs{}
-			servers[e.ServerID] = j
+			done[e.ServerID] = j
 		}
 		switch e.Kind {
 		case "accepted":
 			j.accepted++
 			j.live++
-			if j.live > 1 {
-				v.wrong = append(v.wrong, fmt.Errorf("%s: two jobs at a time on %s", s.name, e.ServerID))
-			}
+			racks[rack[e.ServerID]]++
+			v.check(j.live <= 1, "%s: two jobs at a time on %s", s.plan.name, e.ServerID)
+			v.check(racks[rack[e.ServerID]] <= 1, "%s: two servers of rack %s are out at once", s.plan.name, rack[e.ServerID])
+			v.most = max(v.most, racks[rack[e.ServerID]])
 		case "ended":
 			j.live--
+			racks[rack[e.ServerID]]--
 			if e.Phase == "succeeded" {
 				j.succeeded++
 			}
 		}
-		most = max(most, e.Live)
+		v.check(e.Live <= s.plan.limit, "%s: %d jobs at once, and its limit is %d", s.plan.name, e.Live, s.plan.limit)
 	}
-	v.count(s, servers)
-	if most > s.limit {
-		v.wrong = append(v.wrong, fmt.Errorf("%s: %d jobs at once, and its limit is %d", s.name, most, s.limit))
-	}
-	v.most = append(v.most, fmt.Sprintf("at most %d at once in %s (limit %d)", most, s.name, s.limit))
+	v.count(s, servers, done)
 }
 
-func (v *verdict) count(s *site, servers map[string]*jobs) {
-	var names []string
-	for name, j := range servers {
-		if j.accepted > 0 {
-			names = append(names, name)
-		}
+func (v *verdict) check(is bool, format string, args ...any) {
+	if !is {
+		v.wrong = append(v.wrong, fmt.Errorf(format, args...))
 	}
-	slices.Sort(names)
-	if len(names) != s.total {
-		v.wrong = append(v.wrong, fmt.Errorf("%s: %d servers were asked for, %d were repaved", s.name, s.total, len(names)))
-	}
-	for _, name := range names {
-		j := servers[name]
-		wanted := 1
-		if s.name == west && name == unlucky {
+}
+
+func (v *verdict) count(s *site, servers []v1alpha1.Server, done map[string]*jobs) {
+	v.check(len(done) == len(servers), "%s: %d servers were repaved, and there are %d", s.plan.name, len(done), len(servers))
+	slices.SortFunc(servers, func(a, b v1alpha1.Server) int { return strings.Compare(a.Name, b.Name) })
+	for i := range servers {
+		server := &servers[i]
+		wanted, os := 1, server.Status.CurrentOS
+		if server.Labels["role"] == changed {
 			wanted = 2
-			v.again = append(v.again, name)
+			v.check(os == newOS, "%s: %s has OS %s, not %s", s.plan.name, server.Name, os, newOS)
 		}
-		if j.succeeded != 1 || j.accepted != wanted {
-			v.wrong = append(v.wrong, fmt.Errorf("%s: %s had %d jobs of which %d succeeded, not %d and 1", s.name, name, j.accepted, j.succeeded, wanted))
-			continue
+		accepted := wanted
+		if s.plan.name == west && server.Name == unlucky {
+			accepted++
+			v.again = append(v.again, server.Name)
 		}
-		v.repaved++
+		j := done[server.Name]
+		v.check(j.succeeded == wanted && j.accepted == accepted, "%s: %s had %d jobs of which %d succeeded, not %d and %d", s.plan.name, server.Name, j.accepted, j.succeeded, accepted, wanted)
+		v.repaves += j.succeeded
 	}
 }

@@ -38,15 +38,21 @@ type demo struct {
 	crew    *crew
 	cluster *cluster
 	sites   []*site
+	repo    *repository
 	step    int
 	began   time.Time
+	// attempts that were told of, by Operation; approved waves, by revision, group and name.
+	attempts map[string]int
+	approved map[string]bool
+	// approvedCommit passed the guard.
+	approvedCommit string
 }
 
 // Main runs the demo and gives the exit code.
 func Main(ctx context.Context, options Options) int {
 	// When make is killed, nobody waits for us any more: end as if interrupted.
 	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGTERM), 0, 0, 0)
-	d := &demo{Options: options, screen: newScreen(options.Out), began: time.Now()}
+	d := &demo{Options: options, screen: newScreen(options.Out), began: time.Now(), attempts: map[string]int{}, approved: map[string]bool{}}
 	err := d.run(ctx)
 	switch {
 	case err == nil:
@@ -76,7 +82,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.end(err)) }()
 	for _, step := range []func(context.Context) error{
-		d.checkTools, d.build, d.startCluster, d.startWorld, d.ask, d.watch,
+		d.checkTools, d.build, d.startCluster, d.startWorld, d.provision, d.change,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -96,11 +102,14 @@ func (d *demo) checkTools(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking go for its version: %w: install Go, https://go.dev/doc/install", err)
 	}
+	if _, err := exec.LookPath("git"); err != nil {
+		return fmt.Errorf("looking for git: %w: install it, https://git-scm.com", err)
+	}
 	kubectl := "kubectl"
 	if _, err := exec.LookPath("kubectl"); err != nil {
 		kubectl = "no kubectl: you will want it to look around"
 	}
-	d.told("tools", "%s, %s", strings.TrimSpace(string(version)), kubectl)
+	d.told("tools", "%s, git, %s", strings.TrimSpace(string(version)), kubectl)
 	return nil
 }
 
@@ -138,11 +147,11 @@ func (d *demo) end(failed error) error {
 func (d *demo) lookAround() string {
 	return "Look around:\n  " + strings.Join([]string{
 		d.cluster.howToReach(),
-		"kubectl get servers -A",
-		"kubectl get operations.stargate.io -A -o wide",
-		"kubectl describe operation -n " + west + " repave-" + unlucky,
-		"bin/stargate status",
-		"bin/stargate reboot -n " + west + " " + unlucky,
+		"kubectl get fleets,servergroups,servers -A",
+		"bin/stargate tree fleet " + fleetName,
+		"bin/stargate rollout status " + changed + " -n " + west,
+		"git clone " + d.repo.url + " fleet   # change profiles/" + changed + ".yaml, push, and then:",
+		"bin/stargate fleet reconcile " + fleetName + " --wait && bin/stargate rollout status --fleet " + fleetName + " --watch",
 	}, "\n  ")
 }
 

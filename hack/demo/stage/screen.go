@@ -50,7 +50,7 @@ func (s *screen) draw(tallies []tally) {
 	var bars []string
 	for _, t := range tallies {
 		full := int(t.progress*barWidth + 0.001)
-		bars = append(bars, fmt.Sprintf("      %-10s %s%s %2d/%d  %s", t.name,
+		bars = append(bars, fmt.Sprintf("      %-14s %s%s %2d/%d  %s", t.name,
 			strings.Repeat("█", full), strings.Repeat("░", barWidth-full), t.done, t.total, t.rest()))
 	}
 	if !slices.Equal(bars, s.bars) {
@@ -68,7 +68,7 @@ func (s *screen) list(tallies []tally) {
 		}
 		s.said[t.name] = done
 		s.last = time.Now()
-		s.note("%-10s %s%s", t.name, done, prefixed(", ", t.rest()))
+		s.note("%-14s %s%s", t.name, done, prefixed(", ", t.rest()))
 	}
 }
 
@@ -82,7 +82,7 @@ func (t tally) rest() string {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.what))
 		}
 	}
-	return strings.Join(parts, ", ")
+	return prefixed("wave ", t.wave) + strings.TrimSuffix(prefixed(": ", strings.Join(parts, ", ")), ": ")
 }
 
 func prefixed(prefix, text string) string {

@@ -14,28 +14,27 @@ import (
 
 // site is a datacenter that pretends.
 type site struct {
-	name, url string
-	limit     int
-	total     int
+	plan plan
+	url  string
 }
 
 // jobTakes is long enough to be watched.
-const jobTakes = 6 * time.Second
+const jobTakes = 2 * time.Second
 
 var listensOn = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 
 // openSite starts a datacenter on a free port.
-func openSite(ctx context.Context, crew *crew, name, api string, faults []string) (*site, error) {
-	args := []string{"--listen", "127.0.0.1:0", "--name", name, "--api", api, "--duration", jobTakes.String(),
-		"--data", filepath.Join(crew.dir, name)}
-	for _, fault := range faults {
+func openSite(ctx context.Context, crew *crew, plan plan) (*site, error) {
+	args := []string{"--listen", "127.0.0.1:0", "--name", plan.name, "--api", plan.api, "--duration", jobTakes.String(),
+		"--data", filepath.Join(crew.dir, plan.name)}
+	for _, fault := range plan.faults {
 		args = append(args, "--fault", fault)
 	}
-	started, err := crew.start(name, "mockdc", args...)
+	started, err := crew.start(plan.name, "mockdc", args...)
 	if err != nil {
 		return nil, err
 	}
-	s := &site{name: name}
+	s := &site{plan: plan}
 	err = started.until(ctx, 20*time.Second, func() bool {
 		text, _ := os.ReadFile(started.log) // it is asked for again
 		s.url = listensOn.FindString(string(text))
@@ -60,22 +59,22 @@ func (s *site) record(ctx context.Context) ([]event, error) {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/admin/record", http.NoBody)
 	if err != nil {
-		return nil, fmt.Errorf("asking %s for its record: %w", s.name, err)
+		return nil, fmt.Errorf("asking %s for its record: %w", s.plan.name, err)
 	}
 	reply, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("asking %s for its record: %w", s.name, err)
+		return nil, fmt.Errorf("asking %s for its record: %w", s.plan.name, err)
 	}
 	defer reply.Body.Close() //nolint:errcheck // all of it was read, or an error is on its way
 	body, err := io.ReadAll(io.LimitReader(reply.Body, 16<<20))
 	if err != nil || reply.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("asking %s for its record: %s, %w", s.name, reply.Status, err)
+		return nil, fmt.Errorf("asking %s for its record: %s, %w", s.plan.name, reply.Status, err)
 	}
 	var document struct {
 		Events []event `json:"events"`
 	}
 	if err := json.Unmarshal(body, &document); err != nil {
-		return nil, fmt.Errorf("reading the record of %s: %w", s.name, err)
+		return nil, fmt.Errorf("reading the record of %s: %w", s.plan.name, err)
 	}
 	return document.Events, nil
 }
