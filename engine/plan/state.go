@@ -111,6 +111,12 @@ func mark(object metav1.Object, fleet string) {
 	}
 	labels[v1alpha1.LabelFleet] = fleet
 	object.SetLabels(labels)
+	if annotations := object.GetAnnotations(); annotations[v1alpha1.AnnotationLabels] != "" {
+		// It speaks of the commit before.
+		annotations = maps.Clone(annotations)
+		delete(annotations, v1alpha1.AnnotationLabels)
+		object.SetAnnotations(annotations)
+	}
 }
 
 // keepMeta keeps what is the cluster's own, and what others wrote.

@@ -22,8 +22,8 @@ const (
 	classLeft
 	// classDrifted: somebody gave it another content since the revision came, and that is only reported.
 	classDrifted
-	// classWaiting: it differs, and an Operation that is not the rollout's, or a commit that is not in
-	// yet, is in the way.
+	// classWaiting: it differs, and an Operation that is not the rollout's, a commit that is not in yet, or
+	// a label that is not the commit's is in the way.
 	classWaiting
 	// classBehind: it differs and may be taken.
 	classBehind
@@ -97,7 +97,7 @@ func (p *plan) classOf(m *member) class {
 		return classLeft
 	case p.rollout().OnDrift != v1alpha1.DriftRepave && p.drifted(server):
 		return classDrifted
-	case m.busy, server.Status.ActiveOperation != nil, p.unfinished(server):
+	case m.busy, server.Status.ActiveOperation != nil, p.unfinished(server), p.relabelled(server):
 		return classWaiting
 	}
 	return classBehind

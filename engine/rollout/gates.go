@@ -3,6 +3,7 @@ package rollout
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -105,6 +106,22 @@ func (p *plan) incomplete(message string, apply int64) {
 		Observed: strconv.FormatInt(apply, 10), Limit: strconv.FormatInt(p.s.Fleet.Status.Applies, 10),
 		ClearsWhen: "the whole commit is in",
 	})
+}
+
+// relabelled tells whether somebody changed by hand a label that the commit gave a server of the fleet. It
+// is put back; to be in another group meanwhile is no reason to wipe a machine.
+func (p *plan) relabelled(server *v1alpha1.Server) bool {
+	said := server.Annotations[v1alpha1.AnnotationLabels]
+	if said == "" || !p.managed() || server.Labels[v1alpha1.LabelFleet] != p.s.FleetName {
+		return false
+	}
+	for word := range strings.SplitSeq(said, ",") {
+		key, value, _ := strings.Cut(word, "=")
+		if has, there := server.Labels[key]; !there || has != value {
+			return true
+		}
+	}
+	return false
 }
 
 // unfinished tells whether a server was written by an apply that is not whole yet.

@@ -122,6 +122,10 @@ func (p *plan) holdBlocked(w *wave) v1alpha1.Hold {
 		hold.Reason = v1alpha1.ReasonCommitIncomplete
 		hold.Message = fmt.Sprintf("server %s waits: it is of a commit that is not in yet as a whole", server.Name)
 		hold.ClearsWhen = "the whole commit is in"
+	} else if p.relabelled(server) {
+		hold.Reason = v1alpha1.ReasonEdited
+		hold.Message = fmt.Sprintf("server %s waits: its labels are not those that Fleet %s gave it; they are put back within the fleet's interval. To keep them, commit them", server.Name, p.s.FleetName)
+		hold.ClearsWhen = fmt.Sprintf("Fleet/%s puts back what the commit says, or a commit says this", p.s.FleetName)
 	}
 	hold.Observed = strconv.Itoa(w.waiting)
 	return hold

@@ -10,7 +10,7 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 )
 
-// server NAMES WHAT...: paused, unpaused, maintenance, fixed, apply=N, adopt, adopted=VERSION, state=STATE, release, gone, shared=GROUP, unshared,
+// server NAMES WHAT...: paused, unpaused, maintenance, fixed, apply=N, committed=ROLE (the label that the commit gave it), adopt, adopted=VERSION, state=STATE, release, gone, shared=GROUP, unshared,
 // repaved=VERSION (by hand), orphaned (the Operation that has the claim is gone), LABEL=VALUE.
 func verbServer(w *world, d *datadriven.TestData) string {
 	all := names(bare(d, 0))
@@ -71,6 +71,9 @@ func edited(s *v1alpha1.Server, what, value string, now time.Time) {
 		s.Status.Applied = &v1alpha1.Applied{Profile: "os", Hash: hashOf(value), OSVersion: value, At: metav1.NewTime(now)}
 	case "state":
 		s.Status.State = v1alpha1.ServerState(value)
+	case "committed":
+		s.Labels[v1alpha1.LabelFleet] = "prod"
+		metav1.SetMetaDataAnnotation(&s.ObjectMeta, v1alpha1.AnnotationLabels, "role="+value)
 	case "apply":
 		s.Labels[v1alpha1.LabelFleet] = "prod"
 		metav1.SetMetaDataAnnotation(&s.ObjectMeta, v1alpha1.AnnotationApply, value)

@@ -22,7 +22,7 @@ const AnnotationDigest = "stargate.io/digest"
 // stamps are the annotations that are put onto what is sent, and are not of its content.
 var stamps = []string{
 	v1alpha1.AnnotationApply, v1alpha1.AnnotationAuthor, v1alpha1.AnnotationCommit, v1alpha1.AnnotationReleased,
-	v1alpha1.AnnotationSignedBy, v1alpha1.AnnotationSource,
+	v1alpha1.AnnotationSignedBy, v1alpha1.AnnotationSource, v1alpha1.AnnotationLabels,
 }
 
 // sent is the content of an object as it is sent, which is how the API server keeps it: what a Secret

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -57,13 +59,15 @@ func body(fleet string, c *Change, stamp Stamp) ([]byte, error) {
 	if meta == nil {
 		meta = map[string]any{}
 	}
-	labels := texts(meta["labels"])
-	labels[v1alpha1.LabelFleet] = fleet
-	meta["labels"] = labels
-	annotations := texts(meta["annotations"])
+	labels, annotations := texts(meta["labels"]), texts(meta["annotations"])
 	for _, key := range c.stamps {
 		annotations[key] = ""
 	}
+	if c.Kind.Kind == "Server" && len(labels) > 0 {
+		annotations[v1alpha1.AnnotationLabels] = inWords(labels)
+	}
+	labels[v1alpha1.LabelFleet] = fleet
+	meta["labels"] = labels
 	maps.Copy(annotations, stamp.annotations(c.Key, c.Place))
 	annotations[AnnotationDigest] = c.digest + "-" + stampDigest(annotations)
 	meta["annotations"] = annotations
@@ -91,6 +95,16 @@ func (s Stamp) annotations(key tree.Key, place tree.Place) map[string]string {
 		}
 	}
 	return all
+}
+
+// inWords gives labels in the form of the annotation that remembers them.
+func inWords(labels map[string]string) string {
+	words := make([]string, 0, len(labels))
+	for key, value := range labels {
+		words = append(words, key+"="+value)
+	}
+	slices.Sort(words)
+	return strings.Join(words, ",")
 }
 
 func texts(values any) map[string]string {

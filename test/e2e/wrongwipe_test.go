@@ -333,6 +333,21 @@ func TestFleetEditedByKubectl(t *testing.T) {
 	r.Applies(2)
 }
 
+// TestRelabelledByKubectl: the fleet puts back the label, and the other group does not take the server.
+func TestRelabelledByKubectl(t *testing.T) {
+	t.Parallel()
+	r := inUse(t, 4)
+	both := r.sync("a second group", map[string]string{r.at("db.yaml"): secondGroup})
+	r.UntilApplied(both)
+	for n := 1; n <= 3; n++ {
+		r.patch(t, "servers.stargate.io/"+nameOf(n), `{"metadata":{"labels":{"group":"db"}}}`)
+		server := r.Server(n)
+		r.Until(server, "put back", func() bool { return server.Labels["group"] == "web" })
+	}
+	r.UntilApplied(both)
+	r.still("put back", 4)
+}
+
 // TestDeletedByKubectl: a Server that somebody deletes is made again by the fleet. The API server knows
 // nothing of its machine any more; its site does, and refuses another Server's UID.
 func TestDeletedByKubectl(t *testing.T) {
