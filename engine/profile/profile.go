@@ -65,6 +65,23 @@ func Render(spec *v1alpha1.ProvisioningProfileSpec, documents Documents, server 
 	return image, nil
 }
 
+// Check tells whether the templates of a profile's inline documents can be rendered at all, as far as that
+// shows without a server: they parse, and are bounded. The error is an *Error.
+func Check(spec *v1alpha1.ProvisioningProfileSpec) error {
+	for _, document := range []struct {
+		name   string
+		source *v1alpha1.DataSource
+	}{{"userData", spec.UserData}, {"networkData", spec.NetworkData}, {"metaData", spec.MetaData}} {
+		if document.source == nil {
+			continue
+		}
+		if _, err := parsed(document.name, document.source.Inline); err != nil {
+			return &Error{Document: document.name, Err: err}
+		}
+	}
+	return nil
+}
+
 // Error of a document that cannot be rendered. Its text may quote the document.
 type Error struct {
 	// Document is its field in spec.
@@ -107,18 +124,24 @@ func render(name, text string, fields map[string]any) ([]byte, error) {
 	if text == "" {
 		return nil, nil
 	}
-	parsed, err := template.New(name).Option("missingkey=error").Funcs(functions()).Parse(text)
+	of, err := parsed(name, text)
 	if err != nil {
 		return nil, err
 	}
-	if err := bounded(parsed); err != nil {
-		return nil, err
-	}
 	out := &boundedWriter{}
-	if err := parsed.Execute(out, map[string]any{"server": fields}); err != nil {
+	if err := of.Execute(out, map[string]any{"server": fields}); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// parsed gives a template that ends, whatever it is executed on.
+func parsed(name, text string) (*template.Template, error) {
+	of, err := template.New(name).Option("missingkey=error").Funcs(functions()).Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return of, bounded(of)
 }
 
 type boundedWriter struct{ bytes.Buffer }

@@ -84,3 +84,19 @@ func TestErrorWithoutQuotes(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckNeedsNoServer(t *testing.T) {
+	for text, wrong := range map[string]bool{
+		"hostname: {{.server.name}}": false, "{{.server.labels.rack}}": false, "": false,
+		"{{.server": true, "{{range 100000000}}x{{end}}": true, "{{nothing}}": true,
+	} {
+		spec := &v1alpha1.ProvisioningProfileSpec{NetworkData: &v1alpha1.DataSource{Inline: text}}
+		var failed *profile.Error
+		if err := profile.Check(spec); (err != nil) != wrong || wrong && (!errors.As(err, &failed) || failed.Document != "networkData") {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
+	if err := profile.Check(&v1alpha1.ProvisioningProfileSpec{UserData: &v1alpha1.DataSource{SecretRef: &v1alpha1.SecretKeyReference{Name: "a", Key: "b"}}}); err != nil {
+		t.Errorf("of a Secret nothing is known here: %v", err)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"stargate.io/stargate/cmd/stargate/render"
 	"stargate.io/stargate/engine/plan"
 	"stargate.io/stargate/engine/plan/forecast"
+	"stargate.io/stargate/engine/profile"
 	"stargate.io/stargate/engine/rollout"
 	"stargate.io/stargate/gitsync/apply"
 	"stargate.io/stargate/gitsync/tree"
@@ -139,6 +140,7 @@ func (c *course) read() error {
 func (c *course) treeOf(name string, files []tree.File) (*tree.Tree, error) {
 	t, problems := tree.Read(files, tree.Options{
 		Fleet: c.Fleet.Name, AllowKinds: c.Fleet.Spec.AllowKinds, ForbidNamespaces: c.ForbidNamespaces, Schemas: c.Schemas,
+		CheckProfile: func(p *v1alpha1.ProvisioningProfile) error { return profile.Check(&p.Spec) },
 	})
 	if len(problems) > 0 {
 		return nil, &Problems{Revision: name, List: problems}
