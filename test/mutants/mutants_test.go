@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,9 +20,23 @@ import (
 // top of the checkout, from here.
 const top = "../.."
 
-// suites that are asked.
-var suites = [][]string{
-	{"./engine/operation", "./engine/ledger"},
+// suites that are asked about a bug, by the folder of what it is planted in: what concerns it, as it runs
+// in continuous integration, and no more. An example that rapid finds needs not be made small.
+var suites = map[string][][]string{
+	"engine/operation": ofOperations,
+	"engine/ledger":    ofOperations,
+	"engine/rollout":   {{"./engine/rollout", "-rapid.shrinktime=1s"}},
+	"engine/fleet":     {{"./engine/fleet"}},
+	"engine/plan":      {{"./engine/plan"}},
+	"gitsync/apply": {{
+		"./gitsync/apply", "-rapid.nofailfile", "-rapid.shrinktime=1s",
+		"-run", "Unchanged|WhatDiffers|Drift|Lists|Prune|Busy|Claimed",
+	}},
+	"gitsync/tree": {{"./gitsync/tree", "-rapid.nofailfile", "-run", "Commit|OrderOfFiles"}},
+}
+
+var ofOperations = [][]string{
+	{"./engine/operation", "./engine/ledger", "-rapid.shrinktime=1s"},
 	{"./test/sim", "-run", "TestHistories", "-sim.schedules=1500"},
 }
 
@@ -61,7 +76,7 @@ func try(t *testing.T, patch string) (what, by string) {
 	what, _, _ = strings.Cut(string(text), "\n")
 	overlay := plant(t, patch, string(text))
 	var all []string
-	for _, suite := range suites {
+	for _, suite := range concerned(t, string(text)) {
 		command := exec.CommandContext(t.Context(), "go", append([]string{"test", "-count=1", "-overlay", overlay}, suite...)...)
 		command.Dir = top
 		out, err := command.CombinedOutput()
@@ -75,6 +90,24 @@ func try(t *testing.T, patch string) (what, by string) {
 		all = append(all, found...)
 	}
 	return what, strings.Join(all, ", ")
+}
+
+// concerned gives the suites of the folders that a patch is in.
+func concerned(t *testing.T, text string) [][]string {
+	t.Helper()
+	var folders []string
+	var all [][]string
+	for _, match := range patched.FindAllStringSubmatch(text, -1) {
+		folder := path.Dir(match[1])
+		if suites[folder] == nil {
+			t.Fatalf("no suite is named for %s", folder)
+		}
+		if !slices.Contains(folders, folder) {
+			folders = append(folders, folder)
+			all = append(all, suites[folder]...)
+		}
+	}
+	return all
 }
 
 // plant patches copies of the files, and gives the overlay that lays them over the checkout.
