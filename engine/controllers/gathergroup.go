@@ -72,14 +72,19 @@ func (r *Groups) gatherServers(p *groupPass) {
 // gatherOperations reads what is live on the group's servers, and what status.inFlight names.
 func (r *Groups) gatherOperations(ctx context.Context, p *groupPass) error {
 	p.Operations = map[string]*v1alpha1.Operation{}
-	for _, made := range []string{p.key.Name, byHand} {
-		var list v1alpha1.OperationList
-		if err := r.client.List(ctx, &list, client.InNamespace(p.key.Namespace), client.MatchingFields{indexGroup: made}, client.UnsafeDisableDeepCopy); err != nil {
-			return fmt.Errorf("listing live Operations: %w", err)
-		}
-		for i := range list.Items {
-			op := r.operations.of(&list.Items[i])
-			p.Operations[op.Name] = op
+	if _, err := r.gatherLive(ctx, p, client.MatchingFields{indexGroup: p.key.Name}, 0); err != nil {
+		return err
+	}
+	// Made by hand are few, or many on other servers: then each server of the group is asked for, so that
+	// a pass costs what the group has and not what the datacenter has.
+	most := int64(len(p.Servers)) + 1
+	found, err := r.gatherLive(ctx, p, client.MatchingFields{indexGroup: byHand}, most)
+	if err != nil {
+		return err
+	}
+	for i := 0; found == most && i < len(p.Servers); i++ {
+		if _, err := r.gatherLive(ctx, p, client.MatchingFields{indexServer: p.Servers[i].Name}, 0); err != nil {
+			return err
 		}
 	}
 	for i := range p.Group.Status.InFlight {
@@ -95,6 +100,21 @@ func (r *Groups) gatherOperations(ctx context.Context, p *groupPass) error {
 		}
 	}
 	return nil
+}
+
+// gatherLive takes in live Operations, all of them or so many at most, and tells how many it found.
+func (r *Groups) gatherLive(ctx context.Context, p *groupPass, which client.MatchingFields, most int64) (int64, error) {
+	var list v1alpha1.OperationList
+	if err := r.client.List(ctx, &list, client.InNamespace(p.key.Namespace), which, client.Limit(most), client.UnsafeDisableDeepCopy); err != nil {
+		return 0, fmt.Errorf("listing live Operations: %w", err)
+	}
+	for i := range list.Items {
+		op := r.operations.of(&list.Items[i])
+		if by := op.Labels[v1alpha1.LabelGroup]; by == "" || by == p.key.Name {
+			p.Operations[op.Name] = op
+		}
+	}
+	return int64(len(list.Items)), nil
 }
 
 // documented is a profile with documents from Secrets, as they were read at a time.

@@ -152,7 +152,7 @@ func itself(_ context.Context, server client.Object) []reconcile.Request {
 // adopters gives the Servers that wait to be adopted with a profile.
 func (r *Servers) adopters(ctx context.Context, profile client.Object) []reconcile.Request {
 	var list v1alpha1.ServerList
-	if err := r.client.List(ctx, &list, client.InNamespace(profile.GetNamespace())); err != nil {
+	if err := r.client.List(ctx, &list, client.InNamespace(profile.GetNamespace()), client.UnsafeDisableDeepCopy); err != nil {
 		return nil
 	}
 	var requests []reconcile.Request
