@@ -14,10 +14,12 @@ import (
 	"time"
 
 	"github.com/go-logr/logr/funcr"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"stargate.io/stargate/config"
 	"stargate.io/stargate/engine"
 )
 
@@ -31,6 +33,9 @@ type childOptions struct {
 	// Lease makes it one of several replicas, of which one works at a time, with a lease of that
 	// length in the first of Namespaces; zero for no election.
 	Lease time.Duration
+	// Fleets that it works, by name; none where it is empty. Its own namespace is another then, since a
+	// fleet may hold nothing in that.
+	Fleets []string
 }
 
 // child is the controller process: what `stargate run` is, with options from the environment.
@@ -45,9 +50,20 @@ func child(text string) int {
 	klog.SetLogger(logger)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	var kinds []*unstructured.Unstructured
+	own := options.Namespaces[0]
+	if len(options.Fleets) > 0 {
+		var err error
+		own = "default"
+		if kinds, err = config.CRDs(); err != nil {
+			fmt.Fprintln(os.Stderr, "reading the kinds:", err)
+			return 2
+		}
+	}
 	err := engine.Run(ctx, engine.Options{
+		Kinds: kinds, Fleets: options.Fleets,
 		RESTConfig: &rest.Config{Host: options.APIServer}, Namespaces: options.Namespaces, Logger: logger,
-		LeaderElect: options.Lease > 0, LeaderElectionNamespace: options.Namespaces[0],
+		LeaderElect: options.Lease > 0, LeaderElectionNamespace: own,
 		LeaseDuration: options.Lease, RenewDeadline: options.Lease * 2 / 3, RetryPeriod: options.Lease / 8,
 	})
 	if err != nil {
