@@ -210,14 +210,15 @@ func TestRolloutSpread(t *testing.T) {
 	}
 	down := map[string]string{}
 	for _, event := range r.Site.Record() {
-		switch {
-		case event.Kind == site.Accepted:
+		switch event.Kind {
+		case site.Accepted:
 			if other := down[rack[event.ServerID]]; other != "" {
 				t.Errorf("%s and %s of rack %s at once", other, event.ServerID, rack[event.ServerID])
 			}
 			down[rack[event.ServerID]] = event.ServerID
-		case event.Kind == site.Ended:
+		case site.Ended:
 			delete(down, rack[event.ServerID])
+		default:
 		}
 	}
 }

@@ -57,7 +57,6 @@ func TestRolloutWithLeadersStruckDown(t *testing.T) {
 // groupRoom is a room with a group of servers.
 type groupRoom struct {
 	*room
-	approving atomic.Bool
 }
 
 func newGroupRoom(t *testing.T, config site.Config, change func(*v1alpha1.ServerGroup)) *groupRoom {
