@@ -25,6 +25,18 @@ func (p *plan) unguarded() int {
 	return int(r.Released) + p.allowance() - int(r.Made)
 }
 
+// kept is how much of what the guard lets pass unasked is not for a server: all of it for one of the fleet
+// of which nothing is recorded. A commit that brings one counts it and releases it; one that comes
+// otherwise was deleted by hand and put back, and its machine is in use.
+func (p *plan) kept(m *member) int {
+	status := &m.server.Status
+	if !p.managed() || m.server.Labels[v1alpha1.LabelFleet] != p.s.FleetName ||
+		status.State != v1alpha1.ServerUntouched || status.Applied != nil || status.LastOperation != nil {
+		return 0
+	}
+	return p.allowance()
+}
+
 // raiseRelease lets pass what a commit or a person released.
 func (p *plan) raiseRelease() {
 	if p.revision().Number == 0 {
@@ -66,13 +78,13 @@ func ApproveToken(status *v1alpha1.ServerGroupStatus) string {
 	return fmt.Sprintf("%s/+%d", status.Revision.Name, status.Revision.Made)
 }
 
-// raiseByApproval follows what a person approved. The longer form counts only while the guard holds,
-// so that it is followed once too.
+// raiseByApproval follows what a person approved. The longer form counts only while nothing that was
+// released is left and something differs, so that it is followed once too.
 func (p *plan) raiseByApproval() {
 	r := p.revision()
 	said := p.s.Group.Annotations[v1alpha1.AnnotationApprove]
 	first := said == r.Name && r.ApprovedAt == nil
-	again := said == fmt.Sprintf("%s/+%d", r.Name, r.Made) && p.unguarded() <= 0
+	again := said == fmt.Sprintf("%s/+%d", r.Name, r.Made) && r.Released <= r.Made && p.differs() > 0
 	if !first && !again {
 		return
 	}
@@ -91,13 +103,17 @@ func orSomebody(who string) string {
 }
 
 // holdGuard says that more differ than the guard lets pass.
-func (p *plan) holdGuard() {
+func (p *plan) holdGuard(waits *member) {
 	r, differ := p.revision(), p.differs()
+	why := ""
+	if p.kept(waits) > 0 {
+		why = fmt.Sprintf(". Nothing is recorded of server %s, and no commit released it: where somebody deleted it and it was put back, its machine is in use; spec.adopt in the repository keeps what it runs", waits.server.Name)
+	}
 	p.holds = append(p.holds, v1alpha1.Hold{
 		Source: "Guard", Rule: "maxRepaves", Reason: v1alpha1.ReasonApprovalRequired,
-		Message: fmt.Sprintf("%s of ServerGroup %s would be repaved to revision %s beside the %d that were; the guard lets %d pass unasked beyond the %d that were released",
-			count(differ, "more server"), p.s.Group.Name, r.Name, r.Made, p.allowance(), r.Released),
-		Observed: strconv.Itoa(int(r.Made) + differ), Limit: strconv.Itoa(int(r.Released) + p.allowance()),
+		Message: fmt.Sprintf("%s of ServerGroup %s would be repaved to revision %s beside the %d that were; the guard lets %d pass unasked beyond the %d that were released%s",
+			count(differ, "more server"), p.s.Group.Name, r.Name, r.Made, p.allowance(), r.Released, why),
+		Observed: strconv.Itoa(int(r.Made) + differ), Limit: strconv.Itoa(int(r.Released) + p.allowance() - p.kept(waits)),
 		ClearsWhen: fmt.Sprintf("somebody approves it: stargate approve group %s --reason … (annotation %s=%s)", p.s.Group.Name, v1alpha1.AnnotationApprove, ApproveToken(p.next)),
 	})
 }

@@ -17,7 +17,7 @@ func (p *plan) take() {
 	for _, i := range p.candidates() {
 		m := &p.members[i]
 		switch {
-		case left > 0 && p.budget.ask(m) == fits:
+		case left > p.kept(m) && p.budget.ask(m) == fits:
 			p.takeOne(m)
 			left--
 		case waits == nil:
@@ -35,8 +35,8 @@ func (p *plan) take() {
 func (p *plan) holdTaking(left int, waits *member) {
 	switch {
 	case waits == nil:
-	case left <= 0:
-		p.holdGuard()
+	case left <= p.kept(waits):
+		p.holdGuard(waits)
 	default:
 		p.holdBudget(p.budget.ask(waits), waits)
 	}

@@ -349,30 +349,30 @@ func TestRelabelledByKubectl(t *testing.T) {
 }
 
 // TestDeletedByKubectl: a Server that somebody deletes is made again by the fleet. The API server knows
-// nothing of its machine any more; its site does, and refuses another Server's UID.
+// nothing of its machine any more, so that no rollout takes it unasked: not even at a site that looks at
+// no identity.
 func TestDeletedByKubectl(t *testing.T) {
 	t.Parallel()
-	r := inUse(t, 4)
+	r := inUse(t, 4, func(r *FleetRoom) {
+		r.Delete(r.DC())
+		url, there := r.OpenSite(site.Config{Duration: Quick, API: site.V1})
+		r.Site = there
+		r.Create(&v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: "old"},
+			Spec: v1alpha1.DatacenterSpec{Driver: v1alpha1.DriverDCAPI, Endpoint: url}})
+	})
 	old := r.Server(2)
 	r.Refresh(old)
 	was := old.UID
 	r.Delete(old)
 	r.Until(old, "made again", func() bool { return old.UID != was && old.DeletionTimestamp == nil })
-	r.settled()
+	group := r.Group("web", 1)
+	r.UntilRollout(group, v1alpha1.ReasonApprovalRequired, old.Name, "spec.adopt")
 	r.still("deleted", 4)
-	if got := r.wipes()[old.Name]; got != 1 {
-		t.Errorf("the machine was wiped %d times", got)
-	}
-}
-
-// settled waits until the group has seen the servers that it has now, and either has nothing to do or
-// says what keeps it.
-func (r *FleetRoom) settled() {
-	r.Helper()
-	group := &v1alpha1.ServerGroup{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: "web"}}
-	r.Until(group, "settled", func() bool {
-		return len(group.Status.InFlight) == 0 && group.Status.Servers == 4 && (group.Status.Updated == 4 || group.Status.Failed > 0 || len(group.Status.Holds) > 0)
-	})
+	lines := map[int]string{2: serverLine(2, old.Name, "web", ", adopt: {profile: os}")}
+	adopted := r.sync("adopt", map[string]string{r.at("servers.yaml"): serverLines(4, lines)})
+	r.UntilApplied(adopted)
+	r.adopted(r.Namespace, old.Name, "2.0.0")
+	r.still("adopted", 4)
 }
 
 // TestEditedWithoutAFleet: what nobody puts back meets the guard, and beyond its allowance nothing starts.
