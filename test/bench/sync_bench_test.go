@@ -107,7 +107,7 @@ func TestSyncRequests(t *testing.T) {
 	defer r.start(counting.URL()).stop()
 	r.create(r.object)
 	r.until("the first commit to be in", applied(1))
-	quiet := func() { f.settle(func() float64 { return float64(requests(counting)) }) }
+	quiet := func() { f.quiet(func() int { return requests(counting) }) }
 	quiet()
 
 	counting.Restart()
@@ -145,6 +145,26 @@ func TestSyncRequests(t *testing.T) {
 	row = exact("one-change-requests", float64(requests(counting)), 10)
 	row.Note = fmt.Sprintf("of %d Servers; status writes and events count", *syncSize)
 	add(row)
+}
+
+// quiet waits until a number has stayed what it was for three seconds.
+func (f *fixture) quiet(read func() int) {
+	f.Helper()
+	deadline := time.Now().Add(10 * time.Minute)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for same, before := 0, read(); same < 3; {
+		if time.Now().After(deadline) {
+			f.Fatal("it did not come to rest within ten minutes")
+		}
+		<-tick.C
+		now := read()
+		same++
+		if now != before {
+			same = 0
+		}
+		before = now
+	}
 }
 
 func isIn(commit string) func(*v1alpha1.Fleet) bool {
