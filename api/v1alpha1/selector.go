@@ -6,7 +6,9 @@ import (
 )
 
 // LabelSelector selects objects by their labels. It reads as the selectors of Kubernetes do, but is
-// bounded, and the API server refuses one that would not parse.
+// bounded, and the API server refuses one that would not parse. It is applied as a whole: half of one
+// owner's and half of another's would select what neither meant.
+// +structType=atomic
 type LabelSelector struct {
 	// MatchLabels are labels that an object must have, all of them.
 	// +kubebuilder:validation:MinProperties=1

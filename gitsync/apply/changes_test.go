@@ -175,7 +175,10 @@ func TestWhatDiffers(t *testing.T) {
 		{"selector widened", aGroup, func(l Object) {
 			e := &l.(*v1alpha1.ServerGroup).Spec.Selector.MatchExpressions[0]
 			e.Values = append(e.Values, "c")
-		}, [2]string{}, CauseDrift, `spec.selector.matchExpressions: [{"key":"role","operator":"In","values":["a","b","c"]}] -> [{"key":"role","operator":"In","values":["a","b"]}]`},
+		}, [2]string{}, CauseDrift, `spec.selector: {"matchExpressions":[{"key":"role","operator":"In","values":["a","b","c"]}]} -> {"matchExpressions":[{"key":"role","operator":"In","values":["a","b"]}]}`},
+		{"selector with one label more", aGroup, func(l Object) {
+			l.(*v1alpha1.ServerGroup).Spec.Selector.MatchLabels = map[string]v1alpha1.LabelValue{"canary": "true"}
+		}, [2]string{}, CauseDrift, `spec.selector: {"matchExpressions":[{"key":"role","operator":"In","values":["a","b"]}],"matchLabels":{"canary":"true"}} -> {"matchExpressions":[{"key":"role","operator":"In","values":["a","b"]}]}`},
 		{"set of another's", aPolicy, func(l Object) {
 			m := &l.(*v1alpha1.Policy).Spec.Match
 			m.Namespaces = append(m.Namespaces, "c")

@@ -164,6 +164,12 @@ func (d *differ) value(path string, given, kept, live any) {
 	case map[string]any:
 		as, _ := kept.(map[string]any)
 		is, _ := live.(map[string]any)
+		if slices.Contains(atomicObjects, lastOf(path)) {
+			if !equality.Semantic.DeepEqual(as, is) {
+				d.leaf(path, live, kept)
+			}
+			return
+		}
 		for _, key := range slices.Sorted(maps.Keys(want)) {
 			d.value(path+"."+key, want[key], as[key], is[key])
 		}
@@ -183,12 +189,17 @@ func (d *differ) value(path string, given, kept, live any) {
 // schemas.
 var atomic = []string{"matchExpressions", "values"}
 
+// atomicObjects are replaced as a whole, too; all others are merged field by field.
+var atomicObjects = []string{"selector", "serverSelector"}
+
+// lastOf a path is the name of the field.
+func lastOf(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
+
 // list that is given, as the API server would merge it: one of named objects by name, another of objects
 // as a whole, one of plain values as a set.
 func (d *differ) list(path string, given, kept, live []any) {
-	last := path[strings.LastIndexByte(path, '.')+1:]
 	switch {
-	case slices.Contains(atomic, last):
+	case slices.Contains(atomic, lastOf(path)):
 		if len(kept)+len(live) > 0 && !equality.Semantic.DeepEqual(kept, live) {
 			d.leaf(path, nilIfNone(live), kept)
 		}

@@ -325,8 +325,9 @@ func TestFleetEditedByKubectl(t *testing.T) {
 		r.Until(profile, "put back", func() bool { return profile.Spec.OSVersion == "2.0.0" })
 		r.patch(t, "servergroups.stargate.io/web", `{"spec":{"selector":{"matchLabels":null,"matchExpressions":[{"key":"group","operator":"In","values":["web","spare"]}]}}}`)
 		group := &v1alpha1.ServerGroup{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: "web"}}
-		r.Until(group, "put back", func() bool { return group.Spec.Selector.MatchLabels["group"] == "web" })
-		r.patch(t, "servergroups.stargate.io/web", `{"spec":{"selector":{"matchExpressions":null}}}`)
+		r.Until(group, "put back, whole", func() bool {
+			return group.Spec.Selector.MatchLabels["group"] == "web" && len(group.Spec.Selector.MatchExpressions) == 0
+		})
 	}
 	r.UntilApplied(both)
 	r.still("put back", 4)
