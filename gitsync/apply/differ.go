@@ -164,15 +164,7 @@ func (d *differ) value(path string, given, kept, live any) {
 	case map[string]any:
 		as, _ := kept.(map[string]any)
 		is, _ := live.(map[string]any)
-		if slices.Contains(atomicObjects, lastOf(path)) {
-			if !equality.Semantic.DeepEqual(as, is) {
-				d.leaf(path, live, kept)
-			}
-			return
-		}
-		for _, key := range slices.Sorted(maps.Keys(want)) {
-			d.value(path+"."+key, want[key], as[key], is[key])
-		}
+		d.object(path, want, as, is)
 	case []any:
 		as, _ := kept.([]any)
 		is, _ := live.([]any)
@@ -182,6 +174,19 @@ func (d *differ) value(path string, given, kept, live any) {
 		if !same {
 			d.leaf(path, live, cmp.Or(kept, given))
 		}
+	}
+}
+
+// object that is given, as the API server would merge it: field by field, or as a whole.
+func (d *differ) object(path string, given, kept, live map[string]any) {
+	if slices.Contains(atomicObjects, lastOf(path)) {
+		if !equality.Semantic.DeepEqual(kept, live) {
+			d.leaf(path, live, kept)
+		}
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		d.value(path+"."+key, given[key], kept[key], live[key])
 	}
 }
 
