@@ -51,7 +51,7 @@ func readiness(s *Snapshot, status *v1alpha1.FleetStatus) verdict {
 func withHold(name string, group *v1alpha1.ServerGroup) string {
 	for i := range group.Status.Holds {
 		switch reason := group.Status.Holds[i].Reason; reason {
-		case v1alpha1.ReasonApprovalRequired, v1alpha1.ReasonRolloutPaused, v1alpha1.ReasonTooManyFailures, v1alpha1.ReasonGroupConflict,
+		case v1alpha1.ReasonApprovalRequired, v1alpha1.ReasonRolloutPaused, v1alpha1.ReasonTooManyFailures, v1alpha1.ReasonServerFailed, v1alpha1.ReasonGroupConflict,
 			v1alpha1.ReasonProfileNotFound, v1alpha1.ReasonEdited:
 			return name + " (" + reason + ")"
 		}

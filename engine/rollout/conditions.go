@@ -57,11 +57,11 @@ func (p *plan) stalled() (reason, message string) {
 	case p.s.Profile.Hash == "":
 		hold := p.noProfile()
 		return hold.Reason, hold.Message
-	case p.pending() && (p.stopped() || p.fullLeft()):
-		for i := range p.next.Holds {
-			if p.next.Holds[i].Reason == v1alpha1.ReasonTooManyFailures {
-				return p.next.Holds[i].Reason, p.progress() + "; " + p.next.Holds[i].Message
-			}
+	}
+	for i := range p.next.Holds {
+		// Either stands there only while nobody but a person can go on.
+		if reason := p.next.Holds[i].Reason; reason == v1alpha1.ReasonTooManyFailures || reason == v1alpha1.ReasonServerFailed {
+			return reason, p.progress() + "; " + p.next.Holds[i].Message
 		}
 	}
 	shared := 0
@@ -109,7 +109,8 @@ func (p *plan) tellHold() {
 		if hold.Reason == v1alpha1.ReasonLimitReached || hold.Reason == v1alpha1.ReasonServerBusy || !hold.Since.Equal(&p.now) || p.heldBefore(hold) {
 			continue
 		}
-		p.tell(hold.Reason == v1alpha1.ReasonTooManyFailures || hold.Reason == v1alpha1.ReasonGroupConflict, hold.Reason, hold.Message)
+		warning := hold.Reason == v1alpha1.ReasonTooManyFailures || hold.Reason == v1alpha1.ReasonServerFailed || hold.Reason == v1alpha1.ReasonGroupConflict
+		p.tell(warning, hold.Reason, hold.Message)
 	}
 }
 

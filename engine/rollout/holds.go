@@ -154,6 +154,19 @@ func (p *plan) holdFailures() {
 	})
 }
 
+// holdFailed says that nothing is left to be started, and that servers failed all the same.
+func (p *plan) holdFailed() {
+	if p.next.Failed == 0 {
+		return
+	}
+	p.holds = append(p.holds, v1alpha1.Hold{
+		Source: p.source(), Rule: "failed", Reason: v1alpha1.ReasonServerFailed,
+		Message:    fmt.Sprintf("%s of ServerGroup %s failed%s, and the others have the revision", count(int(p.next.Failed), "server"), p.s.Group.Name, p.firstFailed()),
+		Observed:   strconv.Itoa(int(p.next.Failed)),
+		ClearsWhen: "somebody looks at them and lets them go, and they are tried again: stargate release server NAME --reason …; or a new revision comes",
+	})
+}
+
 func (p *plan) resumeHint() string {
 	return fmt.Sprintf("somebody resumes it: stargate rollout resume %s --reason … (annotation %s=%s), or a new revision comes",
 		p.s.Group.Name, v1alpha1.AnnotationResume, ResumeToken(p.next))

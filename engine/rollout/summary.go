@@ -95,6 +95,8 @@ func (p *plan) listHolds() {
 			p.holds = append(p.holds, waits...)
 			p.holdWaves()
 		}
+	} else {
+		p.holdFailed()
 	}
 	p.holdShared()
 	p.next.Holds = nil
