@@ -3,10 +3,8 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -152,18 +150,9 @@ func add[T apply.Object](live *apply.Live, objects []T) {
 	}
 }
 
-// repaves that follow from the commit. The groups and profiles of an apply that never became whole are
-// left out of what was before: they moved no machine, so what they say is nothing that servers were
-// already to get.
+// repaves that follow from the commit.
 func (w *weighing) repaves() []plan.Repave {
-	half := func(o client.Object) bool {
-		number, err := strconv.ParseInt(o.GetAnnotations()[v1alpha1.AnnotationApply], 10, 64)
-		return err == nil && o.GetLabels()[v1alpha1.LabelFleet] == w.fleet.Name && number > w.fleet.Status.Applies
-	}
-	before := w.live
-	before.Groups = slices.DeleteFunc(slices.Clone(before.Groups), func(g *v1alpha1.ServerGroup) bool { return half(g) })
-	before.Profiles = slices.DeleteFunc(slices.Clone(before.Profiles), func(p *v1alpha1.ProvisioningProfile) bool { return half(p) })
-	return plan.Repaves(before, w.after, w.hashes)
+	return plan.Repaves(plan.Whole(w.live, w.fleet.Name, w.fleet.Status.Applies), w.after, w.hashes)
 }
 
 // stamp of a group, and why the group is sent for it; empty for none.
@@ -188,7 +177,7 @@ func (w *weighing) releases(c *course, number int64) map[tree.Key]stamp {
 			continue
 		}
 		of := profiles[types.NamespacedName{Namespace: group.Namespace, Name: group.Spec.ProvisioningProfileRef.Name}]
-		release := rollout.Release{Apply: number, Inputs: rollout.Inputs(group, specOf(of)), Members: rollout.Members(taken(group, members[group.Namespace]))}
+		release := rollout.ReleaseOf(group, of, members[group.Namespace], number)
 		live, _ := w.all.Get(each.Key()).(*v1alpha1.ServerGroup)
 		if live != nil {
 			has, err := rollout.ParseRelease(live.Annotations[v1alpha1.AnnotationReleased])
@@ -204,13 +193,6 @@ func (w *weighing) releases(c *course, number int64) map[tree.Key]stamp {
 		stamps[each.Key()] = stamp{released: release.String(), why: "the profile that it follows, or the servers that it takes, changed"}
 	}
 	return stamps
-}
-
-func specOf(p *v1alpha1.ProvisioningProfile) *v1alpha1.ProvisioningProfileSpec {
-	if p == nil {
-		return nil
-	}
-	return &p.Spec
 }
 
 func (w *weighing) byGroup() map[types.NamespacedName]int {
@@ -239,21 +221,6 @@ func (w *weighing) letPass(c *course, live *v1alpha1.ServerGroup, of *v1alpha1.P
 		}
 	}
 	return int32(min(follow+left, 1<<30))
-}
-
-// taken are the servers that a group's selector takes.
-func taken(group *v1alpha1.ServerGroup, servers []*v1alpha1.Server) []*v1alpha1.Server {
-	selector, err := group.Spec.Selector.Selector()
-	if err != nil {
-		return nil // the tree was checked
-	}
-	var all []*v1alpha1.Server
-	for _, server := range servers {
-		if selector.Matches(labels.Set(server.Labels)) {
-			all = append(all, server)
-		}
-	}
-	return all
 }
 
 // changes that bring the cluster to the commit.

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"stargate.io/stargate/api/v1alpha1"
 )
 
@@ -85,6 +87,31 @@ func Members(servers []*v1alpha1.Server) string {
 	}
 	slices.Sort(lines)
 	return shortHash([]byte(strings.Join(lines, "\n")))
+}
+
+// ReleaseOf a group of a commit: what it goes by, and which of the commit's servers it takes. How many
+// repaves it lets pass is for the caller to say. The profile is nil where there is none.
+func ReleaseOf(group *v1alpha1.ServerGroup, profile *v1alpha1.ProvisioningProfile, servers []*v1alpha1.Server, apply int64) Release {
+	var spec *v1alpha1.ProvisioningProfileSpec
+	if profile != nil {
+		spec = &profile.Spec
+	}
+	return Release{Apply: apply, Inputs: Inputs(group, spec), Members: Members(taken(group, servers))}
+}
+
+// taken are the servers of the group's namespace that its selector takes.
+func taken(group *v1alpha1.ServerGroup, servers []*v1alpha1.Server) []*v1alpha1.Server {
+	selector, err := group.Spec.Selector.Selector()
+	if err != nil {
+		return nil // neither the API server nor a commit lets one in
+	}
+	var all []*v1alpha1.Server
+	for _, server := range servers {
+		if server.Namespace == group.Namespace && selector.Matches(labels.Set(server.Labels)) {
+			all = append(all, server)
+		}
+	}
+	return all
 }
 
 // shortHash is 16 hex digits over a content.

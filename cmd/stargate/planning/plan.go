@@ -174,19 +174,9 @@ func (c *course) asApplied(base *tree.Tree) {
 	}
 }
 
-// whole is what lives without the groups and profiles of an apply that never became whole: what they say
-// moved no machine.
-func (c *course) whole() plan.State {
-	state := c.before
-	applies := c.Fleet.Status.Applies
-	state.Groups = slices.DeleteFunc(slices.Clone(state.Groups), func(g *v1alpha1.ServerGroup) bool { return half(g, c.Fleet.Name, applies) })
-	state.Profiles = slices.DeleteFunc(slices.Clone(state.Profiles), func(p *v1alpha1.ProvisioningProfile) bool { return half(p, c.Fleet.Name, applies) })
-	return state
-}
-
 // compare what the commit says with what lives.
 func (c *course) compare() {
-	c.repaves = plan.Repaves(c.whole(), c.after, c.world.hash)
+	c.repaves = plan.Repaves(plan.Whole(c.before, c.Fleet.Name, c.Fleet.Status.Applies), c.after, c.world.hash)
 	c.stamps = c.releases()
 	desired := make([]apply.Desired, 0, len(c.tree.Objects))
 	foreign := map[string]int{}

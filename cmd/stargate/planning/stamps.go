@@ -1,10 +1,7 @@
 package planning
 
 import (
-	"strconv"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/engine/rollout"
@@ -61,15 +58,6 @@ func merged(a, b map[string]string) map[string]string {
 	return all
 }
 
-// half tells whether an object is of an apply that never became whole.
-func half(object metav1.Object, fleet string, applies int64) bool {
-	if object.GetLabels()[v1alpha1.LabelFleet] != fleet {
-		return false
-	}
-	number, err := strconv.ParseInt(object.GetAnnotations()[v1alpha1.AnnotationApply], 10, 64)
-	return err == nil && number > applies
-}
-
 // eachOf calls see for every live object of a fleet.
 func (w *World) eachOf(fleet string, see func()) {
 	count := func(meta *metav1.ObjectMeta) {
@@ -88,9 +76,9 @@ func (c *course) releases() map[objectKey]rollout.Release {
 	for _, repave := range c.repaves {
 		repaves[objectKey{repave.Namespace, repave.Group}]++
 	}
-	profiles := map[objectKey]*v1alpha1.ProvisioningProfileSpec{}
+	profiles := map[objectKey]*v1alpha1.ProvisioningProfile{}
 	for _, p := range c.after.Profiles {
-		profiles[objectKey{p.Namespace, p.Name}] = &p.Spec
+		profiles[objectKey{p.Namespace, p.Name}] = p
 	}
 	byNamespace := map[string][]*v1alpha1.Server{}
 	for _, server := range c.tree.Servers() {
@@ -99,21 +87,10 @@ func (c *course) releases() map[objectKey]rollout.Release {
 	stamps := map[objectKey]rollout.Release{}
 	for _, group := range c.tree.Groups() {
 		at := objectKey{group.Namespace, group.Name}
-		selector, err := group.Spec.Selector.Selector()
-		if err != nil {
-			continue // the tree was checked
-		}
-		var members []*v1alpha1.Server
-		for _, server := range byNamespace[group.Namespace] {
-			if selector.Matches(labels.Set(server.Labels)) {
-				members = append(members, server)
-			}
-		}
-		stamps[at] = rollout.Release{
-			Apply:  c.Fleet.Status.Applies + 1,
-			Inputs: rollout.Inputs(group, profiles[objectKey{group.Namespace, group.Spec.ProvisioningProfileRef.Name}]), Members: rollout.Members(members),
-			Repaves: repaves[at],
-		}
+		profile := profiles[objectKey{group.Namespace, group.Spec.ProvisioningProfileRef.Name}]
+		release := rollout.ReleaseOf(group, profile, byNamespace[group.Namespace], c.Fleet.Status.Applies+1)
+		release.Repaves = repaves[at]
+		stamps[at] = release
 	}
 	return stamps
 }
