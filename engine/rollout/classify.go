@@ -126,7 +126,9 @@ func (p *plan) updated(server *v1alpha1.Server) bool {
 // drift; nor is what a machine ran when it was adopted, which no Operation gave it.
 func (p *plan) drifted(server *v1alpha1.Server) bool {
 	applied, started := server.Status.Applied, p.revision().StartedAt
-	if applied == nil || started == nil || !applied.At.After(started.Time) {
+	// Both are whole seconds: what was given in the very second is not known to be from before it, and what
+	// is not known to be behind is left alone.
+	if applied == nil || started == nil || applied.At.Time.Before(started.Time) {
 		return false
 	}
 	return applied.Operation != "" && !byRollout(applied.Operation)
