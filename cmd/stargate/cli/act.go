@@ -14,9 +14,6 @@ import (
 	"stargate.io/stargate/cmd/stargate/render"
 )
 
-// annotationReason keeps why a person asked for an Operation.
-const annotationReason = "stargate.io/reason"
-
 // action is one verb that makes Operations.
 type action struct {
 	verb       string
@@ -247,7 +244,7 @@ func (o *actOptions) build(server *v1alpha1.Server, suffix string) *v1alpha1.Ope
 		op.Spec.TTLSecondsAfterFinished = &seconds
 	}
 	if o.reason != "" {
-		op.Annotations = map[string]string{annotationReason: o.reason}
+		op.Annotations = map[string]string{v1alpha1.AnnotationReason: o.reason}
 	}
 	return op
 }

@@ -10,9 +10,6 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 )
 
-// annotationResumeReason keeps why something was resumed: spec.reason is about the pause.
-const annotationResumeReason = "stargate.io/resume-reason"
-
 func (a *App) pauseCommand() *cobra.Command {
 	command := a.pausingCommand(true)
 	command.Use = "pause server|datacenter|group|fleet NAME"
@@ -100,7 +97,7 @@ func (a *App) setPaused(ctx context.Context, k kind, name string, paused bool, r
 		if !asServer(o).Spec.Maintenance {
 			spec["reason"] = nil
 		}
-		return fields{"spec": spec, "metadata": fields{"annotations": fields{annotationResumeReason: reason}}}, nil
+		return fields{"spec": spec, "metadata": fields{"annotations": fields{v1alpha1.AnnotationResumeReason: reason}}}, nil
 	})
 	if err != nil {
 		return err
