@@ -112,6 +112,14 @@ const (
 
 	// AnnotationRequester is stamped at admission with the user who created an Operation.
 	AnnotationRequester = "stargate.io/requester"
+	// AnnotationRequesterGroups is stamped at admission with that user's groups, one a line.
+	AnnotationRequesterGroups = "stargate.io/requester-groups"
+	// AnnotationOverride on an Operation names the rules that shall not hold or deny it, one a line, as
+	// "policy" or "policy/rule". Who may set it is asked at admission: the verb override on the server.
+	AnnotationOverride = "stargate.io/override"
+	// AnnotationOverrideReason says why, and AnnotationOverriddenBy, stamped at admission, who.
+	AnnotationOverrideReason = "stargate.io/override-reason"
+	AnnotationOverriddenBy   = "stargate.io/overridden-by"
 	// AnnotationCancelReason says why an Operation was cancelled.
 	AnnotationCancelReason = "stargate.io/cancel-reason"
 )

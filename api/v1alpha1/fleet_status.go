@@ -27,11 +27,11 @@ const (
 	// AnnotationRequestedAt on a Fleet asks for a look at the repository at once.
 	AnnotationRequestedAt = "stargate.io/requestedAt"
 	// AnnotationApprove holds what somebody approved: on a Fleet the commit; on a ServerGroup
-	// "<revision>/<wave>" for a wave, or "<revision>" for what the guard holds.
+	// "<revision>/<wave>" for a wave, or "<revision>" for what the guard holds; on an Operation its UID.
 	AnnotationApprove = "stargate.io/approve"
 	// AnnotationApproveReason says why.
 	AnnotationApproveReason = "stargate.io/approve-reason"
-	// AnnotationApprovedBy says who.
+	// AnnotationApprovedBy says who, stamped at admission. On an Operation several may approve, one a line.
 	AnnotationApprovedBy = "stargate.io/approved-by"
 	// AnnotationResume on a ServerGroup holds "<revision>/<failures>": the failures so far are forgiven,
 	// and what was left for another reason is tried again.

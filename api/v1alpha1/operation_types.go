@@ -159,6 +159,11 @@ type Attempt struct {
 	// that its request never left.
 	// +optional
 	By string `json:"by,omitempty"`
+	// Epoch of the leader that wrote the intent: how often the Lease had changed hands. An intent of an
+	// earlier epoch than the Lease's is refused by the API server. Zero where no leader is elected.
+	// +kubebuilder:validation:Minimum=0
+	// +optional
+	Epoch int64 `json:"epoch,omitempty"`
 	// StartedAt is when the intent was written.
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Format=date-time
