@@ -77,6 +77,32 @@ const (
 	ReasonResolved         = "Resolved"
 )
 
+// Reasons of what hooks do to an Operation.
+const (
+	// ReasonHookRunning: a run is under way.
+	ReasonHookRunning = "HookRunning"
+	// ReasonHookWaiting: it said to wait, and is run again.
+	ReasonHookWaiting = "HookWaiting"
+	// ReasonHookRetrying: a run came to no result, and is tried again.
+	ReasonHookRetrying = "HookRetrying"
+	// ReasonHookInvalid: it does not compile, and holds what it matches.
+	ReasonHookInvalid = "HookInvalid"
+	// ReasonHooksDone: every hook of the side has ended, and none failed.
+	ReasonHooksDone = "HooksDone"
+	// ReasonHookDone: one has.
+	ReasonHookDone = "HookDone"
+	// ReasonHookFailed: it said so, or came to no result and has no retry left.
+	ReasonHookFailed = "HookFailed"
+	// ReasonHookTimedOut: it still waited, or came to no result, when its timeout was over.
+	ReasonHookTimedOut = "HookTimedOut"
+	// ReasonHookIgnored: it failed, and its onError says Ignore.
+	ReasonHookIgnored = "HookIgnored"
+	// ReasonHookDeleted: the Hook was deleted before it had ended; nothing more of it is run.
+	ReasonHookDeleted = "HookDeleted"
+	// ReasonHookLeftOut: the Operation ended before it.
+	ReasonHookLeftOut = "HookLeftOut"
+)
+
 // Reasons of a Server's and a Datacenter's conditions.
 const (
 	ReasonReady         = "Ready"

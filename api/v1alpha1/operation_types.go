@@ -238,27 +238,112 @@ type Hold struct {
 	ClearsWhen string `json:"clearsWhen,omitempty"`
 }
 
+// HookResult is how far a hook of an Operation has come.
+// +kubebuilder:validation:Enum=Running;Waiting;Done;Failed;Ignored
+type HookResult string
+
+// The results; empty for a hook whose turn has not come. The last three are its end: a hook that has
+// one is never run again.
+const (
+	HookRunning HookResult = "Running"
+	// HookWaiting: it is run again at nextRunAt.
+	HookWaiting HookResult = "Waiting"
+	HookDone    HookResult = "Done"
+	// HookFailed ends the Operation Failed.
+	HookFailed HookResult = "Failed"
+	// HookIgnored: it failed and its onError says Ignore, or it was left out; the message says which.
+	HookIgnored HookResult = "Ignored"
+)
+
 // HookRun is the record of one hook of this Operation.
 type HookRun struct {
 	// Name of the Hook.
 	// +required
 	Name string `json:"name"`
-	// Result: Done, Waiting, Failed or Ignored.
+	// When it runs.
 	// +optional
-	Result string `json:"result,omitempty"`
+	When HookWhen `json:"when,omitempty"`
+	// Result; empty while its turn has not come.
+	// +optional
+	Result HookResult `json:"result,omitempty"`
+	// Reason of a failure as a CamelCase word.
+	// +optional
+	Reason string `json:"reason,omitempty"`
 	// Message that it gave.
 	// +optional
 	Message string `json:"message,omitempty"`
-	// State that it keeps across waits, as JSON.
+	// State that it keeps across waits, as JSON; dropped with its end.
 	// +kubebuilder:validation:MaxLength=16384
 	// +optional
 	State string `json:"state,omitempty"`
-	// Runs so far.
+	// Hash of the script that runs.
+	// +optional
+	Hash string `json:"hash,omitempty"`
+	// Runs whose result is known.
 	// +optional
 	Runs int32 `json:"runs,omitempty"`
+	// Errors are the runs among them that came to no result.
+	// +optional
+	Errors int32 `json:"errors,omitempty"`
+	// Actions that the runs carried out, the latest last: Kubernetes verbs and requests, each with what
+	// came of it.
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +optional
+	Actions []string `json:"actions,omitempty"`
+	// By which controller process it is run. Another takes it over only when a run of that one must have
+	// ended.
+	// +optional
+	By string `json:"by,omitempty"`
+	// StartedAt is when its turn came. Its timeout counts from here.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +optional
+	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
+	// NextRunAt is when it is run again, or when the run that is under way was due.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{6}(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
+	// +optional
+	NextRunAt *metav1.MicroTime `json:"nextRunAt,omitempty"`
 	// FinishedAt its end.
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+}
+
+// Finished tells whether the hook has its end.
+func (r *HookRun) Finished() bool {
+	return r.Result == HookDone || r.Result == HookFailed || r.Result == HookIgnored
+}
+
+// JobEnd is how the datacenter's job ended. It is written down before the hooks that run after it, so
+// that what happened to the machine is known whatever becomes of them.
+type JobEnd struct {
+	// Phase that the Operation ends with, unless a hook fails.
+	// +required
+	Phase OperationPhase `json:"phase"`
+	// Reason as a CamelCase word.
+	// +required
+	Reason string `json:"reason"`
+	// Message for a person.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// Machine is what the end means for the machine: Done, Untouched, Interrupted, Quarantined, or
+	// QuarantinedJobMayRun where the site did not say that the job ended.
+	// +kubebuilder:validation:Enum=Done;Untouched;Interrupted;Quarantined;QuarantinedJobMayRun
+	// +required
+	Machine string `json:"machine"`
+	// Power of the machine, "on" or "off", where the site told.
+	// +optional
+	Power string `json:"power,omitempty"`
+	// Hardware that an inspection found.
+	// +kubebuilder:validation:MaxProperties=32
+	// +optional
+	Hardware map[string]string `json:"hardware,omitempty"`
+	// At is when the end was learned.
+	// +required
+	At metav1.Time `json:"at"`
 }
 
 // DecidedOn records what an Operation was decided on, so that an edit in mid-flight cannot change
@@ -360,6 +445,10 @@ type OperationStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +optional
 	Hooks []HookRun `json:"hooks,omitempty"`
+
+	// JobEnd is how the job ended, where hooks run after it.
+	// +optional
+	JobEnd *JobEnd `json:"jobEnd,omitempty"`
 
 	// DecidedOn is what it was decided on.
 	// +optional

@@ -39,6 +39,10 @@ type bench struct {
 	liveGroup *v1alpha1.ServerGroup
 	groupGone bool
 
+	// hooks that there are, and whether controllers elect a leader.
+	hooks   []operation.Hook
+	elected bool
+
 	// What this process alone knows.
 	process  int
 	calling  *operation.Call
@@ -46,6 +50,10 @@ type bench struct {
 	lastCall time.Time
 	intent   string
 	landed   bool
+	// running is the run of a hook that is under way; scripts are those that this process has.
+	running   *operation.RunHook
+	hookReply *operation.HookReply
+	scripts   map[string]bool
 	// untainted: no call before the one under way can have reached the site.
 	untainted bool
 
@@ -61,7 +69,7 @@ type move struct {
 }
 
 func newBench() *bench {
-	return &bench{now: start, process: 1, site: operation.Site{Name: "dc-west", OnUnknown: v1alpha1.UnknownOutcomeHold},
+	return &bench{now: start, process: 1, scripts: map[string]bool{}, site: operation.Site{Name: "dc-west", OnUnknown: v1alpha1.UnknownOutcomeHold},
 		verdict: operation.Verdict{Admitted: true}}
 }
 
@@ -76,6 +84,7 @@ func (b *bench) snapshot() operation.Snapshot {
 	}
 	s.Rollout = b.rollout(false)
 	s.Calling, s.Reply, s.LastCall = b.calling != nil, b.reply, b.lastCall
+	s.Hooks, s.HookRuns, s.HookReply, s.Elected = b.hooksSeen(), b.running != nil, b.hookReply, b.elected
 	if attempt := b.op.Status.LastAttempt(); attempt != nil {
 		s.NotLanded = attempt.By == s.Process && attempt.RequestID == b.intent && !b.landed
 	}
@@ -116,6 +125,9 @@ func (b *bench) carryOut(s *operation.Snapshot, effect operation.Effect) (done b
 		s.Confirmed = b.confirm(s)
 	case operation.Call:
 		b.call(effect)
+		done = true
+	case operation.RunHook:
+		b.running, b.hookReply = &effect, nil
 		done = true
 	}
 	s.Operation, s.Server = b.op, b.server
@@ -205,6 +217,7 @@ func (b *bench) answer(reply *operation.Reply) {
 func (b *bench) crash() {
 	b.process++
 	b.calling, b.reply, b.lastCall, b.intent, b.landed = nil, nil, time.Time{}, "", false
+	b.running, b.hookReply, b.scripts = nil, nil, map[string]bool{}
 }
 
 // edit changes a copy of the Operation, so that no snapshot sees it.

@@ -15,8 +15,8 @@ import (
 )
 
 // statusLimit is what a status may weigh, whatever sites and people say: 32 attempts of a kilobyte
-// of error each, and as much again.
-const statusLimit = 96 << 10
+// of error each, and as much again, and what a hook keeps.
+const statusLimit = 112 << 10
 
 // checker watches every decision of one Operation, and says what a promise was broken by.
 type checker struct {
@@ -24,9 +24,11 @@ type checker struct {
 	closed map[string]bool
 	// found says that the site's latest word was that it has no job for this id.
 	none string
+	// finished are the hooks whose end was written.
+	finished map[string]bool
 }
 
-func newChecker() *checker { return &checker{closed: map[string]bool{}} }
+func newChecker() *checker { return &checker{closed: map[string]bool{}, finished: map[string]bool{}} }
 
 // decide asks for an effect, and checks that nothing in the snapshot was changed by that.
 func (c *checker) decide(s operation.Snapshot) (operation.Effect, error) {
@@ -45,8 +47,13 @@ func (c *checker) check(s *operation.Snapshot, effect operation.Effect) error {
 	switch effect := effect.(type) {
 	case operation.Call:
 		return c.checkCall(s, effect)
+	case operation.RunHook:
+		return c.checkRun(s, effect)
 	case operation.WriteStatus:
 		c.close(&effect.Status)
+		if err := c.checkHooks(&s.Operation.Status, &effect.Status); err != nil {
+			return err
+		}
 		if effect.Intent && !claimed(s) {
 			return fmt.Errorf("an intent without the claim")
 		}

@@ -67,7 +67,7 @@ func setHolds(s *Snapshot, status *v1alpha1.OperationStatus, holds []v1alpha1.Ho
 	}
 	status.Message = next[0].Message
 	setCondition(s, status, v1alpha1.ConditionHeld, metav1.ConditionTrue, next[0].Reason, next[0].Message)
-	if attempt := status.LastAttempt(); attempt == nil {
+	if attempt := status.LastAttempt(); attempt == nil && !HooksBegun(status) {
 		setCondition(s, status, v1alpha1.ConditionAdmitted, metav1.ConditionFalse, next[0].Reason, next[0].Message)
 	}
 }

@@ -19,6 +19,8 @@ const (
 	StageRunning Stage = "Running"
 	// StageStopping: a job may be there and is not wanted any more.
 	StageStopping Stage = "Stopping"
+	// StageAfterHooks: the job has ended, and hooks run after it.
+	StageAfterHooks Stage = "AfterHooks"
 	// StageFinished: the phase is an end.
 	StageFinished Stage = "Finished"
 )
@@ -30,6 +32,7 @@ var stages = map[Stage]func(*Snapshot) Effect{
 	StageParked:      decideParked,
 	StageRunning:     decideRunning,
 	StageStopping:    decideStopping,
+	StageAfterHooks:  decideAfterHooks,
 	StageFinished:    decideFinished,
 }
 
@@ -37,6 +40,9 @@ var stages = map[Stage]func(*Snapshot) Effect{
 func StageOf(status *v1alpha1.OperationStatus) Stage {
 	if status.Phase.Terminal() {
 		return StageFinished
+	}
+	if status.JobEnd != nil {
+		return StageAfterHooks
 	}
 	attempt := status.LastAttempt()
 	switch {
@@ -59,8 +65,13 @@ func Decide(s Snapshot) Effect {
 	if stage != StageFinished && s.recorded() != nil && !s.claimed() {
 		return endFromRecord(&s)
 	}
-	if s.Calling && stage != StageFinished {
+	if (s.Calling || s.HookRuns) && stage != StageFinished {
 		return Wait{}
+	}
+	if stage == StageWaiting || stage == StageAfterHooks {
+		if effect := foldHook(&s); effect != nil {
+			return effect
+		}
 	}
 	if s.Stopping && stage == StageWaiting {
 		return Wait{}

@@ -8,11 +8,13 @@
 //	          hold              Transient              retry
 //	        ┌──────┐            ┌──────┐            ┌────────┐
 //	        ▼      │            ▼      │            ▼        │
-//	Waiting ──claim, intent──▶ Dispatching ──job──▶ Running ──outcome──▶ Ending ──▶ Finished
+//	Waiting ──claim, intent──▶ Dispatching ──job──▶ Running ──outcome──▶ AfterHooks ──▶ Finished
 //	        │                   │      ▲              │
 //	        │                Unknown   │ it-did-not   │ cancel, delete, time-out
 //	        │                   ▼      │              ▼
-//	        └──cancel──▶       Parked ─┘            Stopping ──▶ Ending
+//	        └──cancel──▶       Parked ─┘            Stopping ──▶ AfterHooks or Finished
+//
+// Hooks run before the claim, in Waiting, and after the job. Without any there is no AfterHooks.
 //
 // It never reads a clock, a client or chance, never asks for a dispatch before the intent is
 // written, and never reads an answer that it does not have as a failure.

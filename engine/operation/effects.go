@@ -37,6 +37,16 @@ type (
 		Request drivers.Request
 		Job     drivers.JobRef
 	}
+	// RunHook once. It may take as long as Deadline, and the result comes in a later pass. Key is the
+	// same in each run of this hook for this Operation. Job is how the job ended, nil before it.
+	RunHook struct {
+		Hook     Hook
+		Run      int32
+		Key      string
+		State    string
+		Deadline time.Duration
+		Job      *v1alpha1.JobEnd
+	}
 	// Wait until a time, or, where that is zero, until something changes. FreeSlot gives back what
 	// the gate reserved, because the Operation waits for something else; it costs no write.
 	Wait struct {
@@ -60,4 +70,5 @@ func (WriteServer) effect()     {}
 func (WriteStatus) effect()     {}
 func (Confirm) effect()         {}
 func (Call) effect()            {}
+func (RunHook) effect()         {}
 func (Wait) effect()            {}

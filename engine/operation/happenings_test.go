@@ -47,6 +47,8 @@ var happenings = []happening{
 			l.resolve()
 		}
 	}},
+	{"a hook says", hookSays}, {"a hook says", hookSays},
+	{"change a hook", changeHook},
 	{"set the clock", func(l *life, t *rapid.T) {
 		l.now = l.now.Add(time.Duration(rapid.IntRange(-60, 60).Draw(t, "minutes")) * time.Minute)
 	}},

@@ -22,6 +22,8 @@ func whyMoved(from, to operation.Stage, status *v1alpha1.OperationStatus) string
 		return attempt.StopReason
 	case operation.StageRunning:
 		return "job"
+	case operation.StageAfterHooks:
+		return string(attempt.Outcome)
 	case operation.StageWaiting:
 		return string(attempt.Outcome)
 	}

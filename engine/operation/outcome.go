@@ -71,6 +71,9 @@ func settleOpen(s *Snapshot, phase v1alpha1.OperationPhase, attempt v1alpha1.Att
 }
 
 func settleOpenWith(s *Snapshot, phase v1alpha1.OperationPhase, attempt v1alpha1.AttemptOutcome, reason, message string, outcome serverOutcome, facts *drivers.Facts) Effect {
+	if hooksAfter(s, attempt) {
+		return writeJobEnd(s, phase, attempt, reason, message, outcome, facts)
+	}
 	if s.claimed() {
 		status := settle(s, phase, reason, message, outcome)
 		learn(&status, facts)
@@ -224,6 +227,7 @@ func finish(s *Snapshot, phase v1alpha1.OperationPhase, reason, message string, 
 	status.Phase, status.Message = phase, bounded(message)
 	status.CompletionTime = &now
 	status.Holds = nil
+	leaveOutHooks(s, status)
 	if phase == v1alpha1.OperationSucceeded {
 		status.Progress = 100
 	}

@@ -63,6 +63,7 @@ func newLife(t *rapid.T) *life {
 		Spec: v1alpha1.OperationSpec{Operation: action, ServerRef: v1alpha1.ServerReference{Name: l.server.Name},
 			Retries: rapid.Int32Range(0, 3).Draw(t, "retries"), Timeout: &metav1.Duration{Duration: 10 * time.Minute}},
 	}
+	l.haveHooks(t)
 	if action == v1alpha1.ActionRepave {
 		l.op.Spec.ProvisioningProfileRef = &v1alpha1.LocalReference{Name: "os"}
 		l.ofRollout(t)
@@ -104,11 +105,11 @@ func (l *life) pass(t *rapid.T, steps int) (until time.Time) {
 			t.Fatalf("%v\n%s", err, l.tell())
 		}
 		if wait, ok := effect.(operation.Wait); ok {
-			l.reply = nil
+			l.reply, l.hookReply = nil, nil
 			return wait.Until
 		}
 		if l.carryOut(&s, effect) {
-			l.reply = nil
+			l.reply, l.hookReply = nil, nil
 			return until
 		}
 		if n+1 == steps {
@@ -151,6 +152,9 @@ func (l *life) calm(t *rapid.T) {
 		if l.calling != nil {
 			l.answer(l.site.answer(*l.calling))
 		}
+		if l.running != nil {
+			l.say(operation.HookSaidDone)
+		}
 		until := l.pass(t, 0)
 		l.judge(t)
 		l.moveOn(t, until)
@@ -167,6 +171,9 @@ func (l *life) putRight() {
 	if l.group != nil {
 		l.group = l.group.DeepCopy()
 		l.group.Spec.Rollout.Paused = false
+	}
+	for i := range l.hooks {
+		l.hooks[i].Problem = ""
 	}
 	l.bench.site.Paused, l.bench.site.Problem, l.verdict = false, nil, operation.Verdict{Admitted: true}
 	for _, request := range l.site.flying {
@@ -191,7 +198,7 @@ func (l *life) putRight() {
 func (l *life) moveOn(t *rapid.T, until time.Time) {
 	l.now = l.now.Add(100 * time.Millisecond)
 	switch {
-	case l.gone || l.calling != nil || l.op.Status.Phase.Terminal():
+	case l.gone || l.calling != nil || l.running != nil || l.op.Status.Phase.Terminal():
 	case !until.IsZero():
 		l.now = later(l.now, until)
 	case operation.StageOf(&l.op.Status) == operation.StageParked:

@@ -49,6 +49,16 @@ type Snapshot struct {
 	// NotLanded: this process wrote the open attempt's intent, and none of its calls for it can have
 	// reached the site.
 	NotLanded bool
+	// Hooks that are about the Operation, or that its status names.
+	Hooks []Hook
+	// HookReply is what the latest run of a hook gave; nil where there is nothing to be folded in.
+	HookReply *HookReply
+	// HookRuns: a run of a hook is under way.
+	HookRuns bool
+	// RunDeadline bounds one run of a hook; zero for 30s.
+	RunDeadline time.Duration
+	// Elected: this process has the lease, so that no other runs hooks.
+	Elected bool
 	// Stopping: the process ends, and sends nothing any more.
 	Stopping bool
 }

@@ -20,9 +20,10 @@ const diagramPath = "../../docs/operation-states.md"
 var legal = map[operation.Stage][]operation.Stage{
 	operation.StageWaiting:     {operation.StageDispatching, operation.StageFinished},
 	operation.StageDispatching: {operation.StageRunning, operation.StageStopping, operation.StageParked, operation.StageWaiting, operation.StageFinished},
-	operation.StageParked:      {operation.StageRunning, operation.StageStopping, operation.StageWaiting, operation.StageFinished},
-	operation.StageRunning:     {operation.StageStopping, operation.StageWaiting, operation.StageFinished},
-	operation.StageStopping:    {operation.StageParked, operation.StageWaiting, operation.StageFinished},
+	operation.StageParked:      {operation.StageRunning, operation.StageStopping, operation.StageWaiting, operation.StageAfterHooks, operation.StageFinished},
+	operation.StageRunning:     {operation.StageStopping, operation.StageWaiting, operation.StageAfterHooks, operation.StageFinished},
+	operation.StageStopping:    {operation.StageParked, operation.StageWaiting, operation.StageAfterHooks, operation.StageFinished},
+	operation.StageAfterHooks:  {operation.StageFinished},
 	operation.StageFinished:    {},
 }
 
@@ -31,11 +32,12 @@ var meanings = []struct {
 	stage   operation.Stage
 	meaning string
 }{
-	{operation.StageWaiting, "Nothing is open at the site: it waits for its turn, for what holds it, or for its next attempt."},
+	{operation.StageWaiting, "Nothing is open at the site: it waits for its turn, for what holds it, for the hooks that run before it, or for its next attempt."},
 	{operation.StageDispatching, "The Server is claimed and the intent is written; no job is known yet."},
 	{operation.StageParked, "The site cannot tell whether there is a job. Server and budget are kept until somebody knows."},
 	{operation.StageRunning, "A job is known and wanted. It is polled."},
 	{operation.StageStopping, "A job may be there and is not wanted any more. It is ended at the site, or seen out."},
+	{operation.StageAfterHooks, "The job has ended, and how is written down. Hooks run; Server and budget stay taken until they have ended."},
 	{operation.StageFinished, "The phase is an end. What is left is to clean up."},
 }
 

@@ -41,6 +41,9 @@ var verbs = map[string]func(*bench, *datadriven.TestData) string{
 	"resume":     verbResume,
 	"resolve":    verbResolve,
 	"status":     verbStatus,
+	"hook":       verbHook,
+	"says":       verbSays,
+	"elected":    verbElected,
 }
 
 // TestTranscripts replays every story in testdata/. Accept what changed with -rewrite.

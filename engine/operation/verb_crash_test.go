@@ -12,6 +12,9 @@ func verbCrash(b *bench, _ *datadriven.TestData) string {
 	if b.calling != nil {
 		lost = fmt.Sprintf("%s under way", b.calling.Kind)
 	}
+	if b.running != nil {
+		lost = fmt.Sprintf("a run of %s under way", b.running.Hook.Name)
+	}
 	b.crash()
 	return fmt.Sprintf("%s; %s takes over", lost, b.processName())
 }

@@ -26,11 +26,11 @@ func verbDecide(b *bench, d *datadriven.TestData) string {
 		effect := operation.Decide(s)
 		fmt.Fprintln(&out, describe(b, effect))
 		if _, ok := effect.(operation.Wait); ok {
-			b.reply = nil
+			b.reply, b.hookReply = nil, nil
 			return out.String()
 		}
 		if done := b.carryOut(&s, effect); done {
-			b.reply = nil
+			b.reply, b.hookReply = nil, nil
 			return out.String()
 		}
 		if n == steps {
@@ -66,6 +66,8 @@ func describe(b *bench, effect operation.Effect) string {
 		return "confirm: nothing speaks against it"
 	case operation.Call:
 		return describeCall(effect)
+	case operation.RunHook:
+		return describeRun(effect)
 	case operation.Wait:
 		return describeWait(b, effect)
 	}
@@ -133,6 +135,8 @@ func describeWait(b *bench, wait operation.Wait) string {
 	switch {
 	case b.calling != nil:
 		text = "wait for the answer"
+	case b.running != nil:
+		text = "wait for the hook"
 	case !wait.Until.IsZero():
 		text = "wait " + wait.Until.Sub(b.now).Round(time.Millisecond).String()
 	}

@@ -46,6 +46,7 @@ func verbOperation(b *bench, d *datadriven.TestData) string {
 	}
 	b.op, b.gone = op, false
 	b.calling, b.reply, b.lastCall, b.intent, b.landed = nil, nil, time.Time{}, "", false
+	b.running, b.hookReply = nil, nil
 	return fmt.Sprintf("%s %s, uid %s", action, op.Name, op.UID)
 }
 

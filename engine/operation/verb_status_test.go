@@ -22,6 +22,12 @@ func verbStatus(b *bench, _ *datadriven.TestData) string {
 	for i := range status.Attempts {
 		fmt.Fprintln(&out, "  "+describeAttempt(&status.Attempts[i]))
 	}
+	for i := range status.Hooks {
+		fmt.Fprintln(&out, "  "+describeHook(&status.Hooks[i]))
+	}
+	if end := status.JobEnd; end != nil {
+		fmt.Fprintf(&out, "  the job ended %s (%s), machine %s: %s\n", end.Phase, end.Reason, end.Machine, end.Message)
+	}
 	for i := range status.Holds {
 		fmt.Fprintf(&out, "  held by %s, %s, since %s\n", status.Holds[i].Source, status.Holds[i].Reason, status.Holds[i].Since.UTC().Format("15:04:05"))
 	}
@@ -52,7 +58,7 @@ func describeAttempt(attempt *v1alpha1.Attempt) string {
 
 func describeConditions(status *v1alpha1.OperationStatus) string {
 	var parts []string
-	for _, kind := range []string{v1alpha1.ConditionAdmitted, v1alpha1.ConditionDispatched, v1alpha1.ConditionHeld,
+	for _, kind := range []string{v1alpha1.ConditionAdmitted, v1alpha1.ConditionPreHooksDone, v1alpha1.ConditionDispatched, v1alpha1.ConditionHeld,
 		v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled, v1alpha1.ConditionReady} {
 		if condition := meta.FindStatusCondition(status.Conditions, kind); condition != nil {
 			parts = append(parts, fmt.Sprintf("%s=%s", kind, condition.Status))

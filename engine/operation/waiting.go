@@ -33,6 +33,9 @@ func decideWaiting(s *Snapshot) Effect {
 	if reason, message := changedSinceDecided(s); reason != "" {
 		return endWaiting(s, v1alpha1.OperationFailed, reason, message)
 	}
+	if effect := failedBefore(s); effect != nil {
+		return effect
+	}
 	if hold, until := standingHold(s); hold != nil {
 		return holdWaiting(s, []v1alpha1.Hold{*hold}, until)
 	}
@@ -48,6 +51,9 @@ func decideWaiting(s *Snapshot) Effect {
 		return endWaiting(s, v1alpha1.OperationDenied, hold.Reason, hold.Message)
 	case !s.Verdict.Admitted:
 		return holdWaiting(s, s.Verdict.Holds, s.Verdict.Until)
+	}
+	if effect := decideBefore(s); effect != nil {
+		return effect
 	}
 	return decideAdmitted(s)
 }
@@ -77,7 +83,7 @@ func holdForeign(s *Snapshot) Effect {
 	if status := held(s, []v1alpha1.Hold{hold}); status != nil {
 		return WriteStatus{Status: *status, Event: &Event{Reason: hold.Reason, Message: hold.Message}}
 	}
-	return Wait{Until: s.recheck(), FreeSlot: true}
+	return Wait{Until: s.recheck(), FreeSlot: !HooksBegun(&s.Operation.Status)}
 }
 
 // wrongServer tells whether the Server of that name is another than the one that was meant.
@@ -144,6 +150,9 @@ func standingHold(s *Snapshot) (*v1alpha1.Hold, time.Time) {
 		return hold, until
 	}
 	if hold := SiteHold(s.Site); hold != nil {
+		return hold, time.Time{}
+	}
+	if hold := hookHold(s); hold != nil {
 		return hold, time.Time{}
 	}
 	if hold, until := lastLook(s); hold != nil {
@@ -251,7 +260,7 @@ func holdWaiting(s *Snapshot, holds []v1alpha1.Hold, until time.Time) Effect {
 	if status == nil {
 		// Who waits in line keeps the place in it.
 		inLine := s.Verdict != nil && !s.Verdict.Admitted
-		return Wait{Until: until, FreeSlot: !inLine && !s.dispatched()}
+		return Wait{Until: until, FreeSlot: !inLine && !s.dispatched() && !HooksBegun(&s.Operation.Status)}
 	}
 	return WriteStatus{Status: *status, Event: &Event{Reason: holds[0].Reason, Message: holds[0].Message}}
 }
