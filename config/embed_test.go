@@ -125,9 +125,22 @@ func TestNoTooMuchPower(t *testing.T) {
 	}
 }
 
+// TestAdmissionIsLabelled: the controller watches what carries the label.
+func TestAdmissionIsLabelled(t *testing.T) {
+	objects, err := config.Admission()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range objects {
+		if o.GetLabels()["app.kubernetes.io/name"] != "stargate" {
+			t.Errorf("%s %s has no label app.kubernetes.io/name=stargate", o.GetKind(), o.GetName())
+		}
+	}
+}
+
 // TestFilesAreAllEmbedded: nothing that is installed or shown was left out of the binary.
 func TestFilesAreAllEmbedded(t *testing.T) {
-	for folder, atLeast := range map[string]int{"crd/bases": 8, "admission": 2, "rbac": 3, "samples": 5} {
+	for folder, atLeast := range map[string]int{"crd/bases": 8, "admission": 6, "rbac": 3, "samples": 5} {
 		if entries, err := fs.ReadDir(config.Files, folder); err != nil || len(entries) < atLeast {
 			t.Errorf("%s: %d files, %v", folder, len(entries), err)
 		}

@@ -143,9 +143,10 @@ const (
 	// AnnotationOverride on an Operation names the rules that shall not hold or deny it, one a line, as
 	// "policy" or "policy/rule". Who may set it is asked at admission: the verb override on the server.
 	AnnotationOverride = "stargate.io/override"
-	// AnnotationOverrideReason says why, and AnnotationOverriddenBy, stamped at admission, who.
+	// AnnotationOverrideReason says why.
 	AnnotationOverrideReason = "stargate.io/override-reason"
-	AnnotationOverriddenBy   = "stargate.io/overridden-by"
+	// AnnotationOverriddenBy says who, stamped at admission.
+	AnnotationOverriddenBy = "stargate.io/overridden-by"
 	// AnnotationCancelReason says why an Operation was cancelled.
 	AnnotationCancelReason = "stargate.io/cancel-reason"
 )
