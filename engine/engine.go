@@ -35,6 +35,7 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/drivers"
 	"stargate.io/stargate/drivers/dcapi"
+	"stargate.io/stargate/engine/admission"
 	"stargate.io/stargate/engine/controllers"
 	"stargate.io/stargate/gitsync/tree"
 )
@@ -58,6 +59,9 @@ type Options struct {
 	// Kinds are the custom resource definitions that commits are checked against. Without them no Fleet is
 	// worked.
 	Kinds []*unstructured.Unstructured
+	// Admission are the admission policies and bindings that are to be installed. What those that are not
+	// would see to is not believed.
+	Admission []*unstructured.Unstructured
 	// Fleets that are worked, by name; empty for all where all namespaces are looked after, and for none
 	// where only some are: of several instances one works a Fleet.
 	Fleets []string
@@ -131,12 +135,21 @@ func Run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
+	watching, done := context.WithCancel(ctx)
+	guards, ended, err := admission.Watch(watching, restConfig, options.Admission)
+	if err != nil {
+		done()
+		return err
+	}
+	defer ended()
+	defer done()
 	err = controllers.Setup(mgr, controllers.Options{
 		Process: process, Scope: scope, Fallback: fallback,
 		Workers: cmp.Or(options.Workers, 16), SecretsEvery: options.SecretsEvery, Recorder: recorder, Background: background,
 		// Who is told to stop keeps the lease until everything has ended; who lost it was not told.
 		Leading: func() bool { return options.LeaderElect && ctx.Err() != nil },
 		Fleets:  fleets,
+		Vouches: guards.Vouches, OnVouches: guards.OnChange,
 	})
 	if err != nil {
 		return err

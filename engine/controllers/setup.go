@@ -26,6 +26,7 @@ import (
 
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/drivers"
+	"stargate.io/stargate/engine/admission"
 	"stargate.io/stargate/engine/ledger"
 )
 
@@ -50,6 +51,10 @@ type Options struct {
 	Fleets FleetOptions
 	// Leading tells whether no other process can be at work, though this one stops; nil for never.
 	Leading func() bool
+	// Vouches tells what the API server sees to now; nil for nothing. OnVouches has a function called
+	// after each change of that.
+	Vouches   func() admission.Vouches
+	OnVouches func(do func())
 }
 
 // Setup wires the reconcilers into a manager.

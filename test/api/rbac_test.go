@@ -79,6 +79,16 @@ func TestControllerMay(t *testing.T) {
 	for _, ask := range []string{"list provisioningprofiles.stargate.io", "watch servergroups.stargate.io", "update servergroups/status.stargate.io", "get fleets.stargate.io", "delete operations.stargate.io", "list namespaces", "create events"} {
 		expect(t, c, controller, ask, "", true)
 	}
+	// Admission asks for the verb; a rollout repaves and does nothing else.
+	for verb, want := range map[string]bool{"repave": true, "reboot": false, "power": false, "approve": false, "override": false} {
+		expect(t, c, controller, verb+" servers.stargate.io", "", want)
+	}
+	expect(t, c, controller, "approve fleets.stargate.io", "", false)
+	for _, kind := range []string{"mutatingadmissionpolicies", "mutatingadmissionpolicybindings", "validatingadmissionpolicies", "validatingadmissionpolicybindings"} {
+		for verb, want := range map[string]bool{"list": true, "watch": true, "get": false, "create": false, "update": false, "patch": false, "delete": false} {
+			expect(t, c, controller, verb+" "+kind+".admissionregistration.k8s.io", "", want)
+		}
+	}
 	for _, ask := range []string{"create leases.coordination.k8s.io", "update leases:stargate.coordination.k8s.io", "get leases:stargate.coordination.k8s.io"} {
 		expect(t, c, controller, ask, config.SystemNamespace, true)
 		expect(t, c, controller, ask, ns, false)
@@ -154,7 +164,8 @@ func TestPeopleMay(t *testing.T) {
 	c := cluster.Shared(t)
 	installRBAC(t, c)
 	ns := c.Namespace(t)
-	for user, role := range map[string]string{"victor": "view", "edith": "edit", "adam": "admin", "fay": "stargate-fleet-admin", "flo": "stargate-fleet-view"} {
+	for user, role := range map[string]string{"victor": "view", "edith": "edit", "adam": "admin", "fay": "stargate-fleet-admin", "flo": "stargate-fleet-view",
+		"rob": "stargate-operator-reboot", "rita": "stargate-operator-repave", "april": "stargate-approver", "oscar": "stargate-override"} {
 		binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: user},
 			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 			Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: user}}}
@@ -165,11 +176,14 @@ func TestPeopleMay(t *testing.T) {
 	eventually(t, func() bool {
 		return may(t, c, "adam", "create datacenters.stargate.io", ns) && may(t, c, "victor", "list servers.stargate.io", ns)
 	})
-	all := []string{"victor", "edith", "adam"}
+	all := []string{"victor", "edith", "adam", "rob", "rita", "april", "oscar"}
+	everybody := strings.Join(all, " ")
 	for ask, who := range map[string]string{
-		"list servers.stargate.io": "victor edith adam", "watch operations.stargate.io": "victor edith adam", "get servergroups.stargate.io": "victor edith adam",
-		"get datacenters.stargate.io": "victor edith adam", "get provisioningprofiles.stargate.io": "victor edith adam",
-		"create operations.stargate.io": "edith adam", "patch servers.stargate.io": "edith adam", "delete servergroups.stargate.io": "edith adam", "update provisioningprofiles.stargate.io": "edith adam",
+		"list servers.stargate.io": everybody, "watch operations.stargate.io": everybody, "get servergroups.stargate.io": everybody,
+		"get datacenters.stargate.io": everybody, "get provisioningprofiles.stargate.io": everybody,
+		"create operations.stargate.io": "edith adam rob rita", "patch operations.stargate.io": "edith adam april oscar", "delete operations.stargate.io": "edith adam", "update operations.stargate.io": "edith adam",
+		"repave servers.stargate.io": "edith adam rita", "reboot servers.stargate.io": "edith adam rob rita", "power servers.stargate.io": "edith adam rob rita",
+		"approve servers.stargate.io": "adam april", "override servers.stargate.io": "oscar", "patch servergroups.stargate.io": "edith adam", "patch servers.stargate.io": "edith adam", "delete servergroups.stargate.io": "edith adam", "update provisioningprofiles.stargate.io": "edith adam",
 		"create datacenters.stargate.io": "adam", "delete datacenters.stargate.io": "adam",
 		"update operations/status.stargate.io": "", "update servers/status.stargate.io": "", "get policies.stargate.io": "", "create hooks.stargate.io": "", "patch fleets.stargate.io": "",
 	} {
@@ -179,6 +193,8 @@ func TestPeopleMay(t *testing.T) {
 		}
 	}
 	expect(t, c, "fay", "create policies.stargate.io", ns, true)
+	expect(t, c, "fay", "approve fleets.stargate.io", ns, true)
+	expect(t, c, "flo", "approve fleets.stargate.io", ns, false)
 	expect(t, c, "flo", "list fleets.stargate.io", ns, true)
 	expect(t, c, "flo", "create fleets.stargate.io", ns, false)
 }

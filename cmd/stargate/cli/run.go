@@ -118,6 +118,9 @@ func (a *App) run(ctx context.Context, options *runOptions) error {
 	if options.engine.Kinds, err = config.CRDs(); err != nil {
 		return err
 	}
+	if options.engine.Admission, err = config.Admission(); err != nil {
+		return err
+	}
 	cluster, err := a.connect()
 	if err != nil {
 		return err

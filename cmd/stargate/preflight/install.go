@@ -42,7 +42,7 @@ func admissionServed(_ context.Context, in *Inputs, r reporter) {
 			}
 		}
 	}
-	r.warn(name, "not served: who asked for an Operation is not stamped, and policies that ask for the requester hold",
+	r.warn(name, "not served: who asked for an Operation is not stamped, and policies that ask for the requester or for approvals hold",
 		"use a Kubernetes that serves MutatingAdmissionPolicy, or turn its feature gate on")
 }
 
@@ -53,8 +53,6 @@ func installed(ctx context.Context, in *Inputs, r reporter) {
 	}
 	checkPresent(ctx, in, r, in.RBAC, "roles", "rbac",
 		"a controller in the cluster, and people who are no administrators, may lack what they need")
-	checkPresent(ctx, in, r, in.Admission, "admission policies", "admission",
-		"who asked for an Operation is not stamped, and what they guard against is not refused")
 }
 
 // checkPresent looks for the objects of one part. Without them less is guarded, but nothing stands

@@ -46,6 +46,7 @@ func steps() []step {
 		{"kubernetes", true, true, admissionServed},
 		{"permissions", true, false, mayInstall},
 		{"installation", false, true, installed},
+		{"guards", false, true, guardsInForce},
 		{"permissions", false, true, mayUse},
 		{"controller", false, true, controllerAlive},
 		{"datacenters", false, true, datacentersAnswer},
