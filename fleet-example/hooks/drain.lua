@@ -1,12 +1,14 @@
--- Takes a server's pods elsewhere before it is wiped. A server that is no node of a cluster has none.
+-- Takes a server's pods elsewhere before it is wiped, rebooted or switched off. Pods go through the eviction API, so
+-- that disruption budgets hold; what they do not let go yet is asked for again every 15 seconds, until spec.timeout.
+-- A server that is no node of a cluster has no pods.
 function run(ctx)
-  if ctx.server.nodeName == nil then
+  if (ctx.server.nodeName or "") == "" then
     return ctx.done()
   end
-  kubernetes.cordon()
-  local left = kubernetes.drain()
+  kube.cordon()
+  local left = kube.drain{}
   if left > 0 then
-    return ctx.wait("15s", "draining: " .. left .. " pods left")
+    return ctx.wait("15s", "draining " .. ctx.server.nodeName .. ": " .. left .. " pods left")
   end
   return ctx.done()
 end
