@@ -181,7 +181,7 @@ func TestRequesterCannotBeForged(t *testing.T) {
 		"update":            second(mallory.Update(t.Context(), live(forge), metav1.UpdateOptions{})),
 		"update that drops": second(mallory.Update(t.Context(), live(func(a map[string]string) { delete(a, v1alpha1.AnnotationRequester) }), metav1.UpdateOptions{})),
 	} {
-		if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), `the annotation stargate.io/requester is "alice" and cannot be changed: it says who created the Operation`) {
+		if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), `the annotation stargate.io/requester is "alice" and cannot be changed: it says who created the Operation`) {
 			t.Errorf("%s: %v", how, err)
 		}
 	}
