@@ -5,7 +5,7 @@ local webhook = "https://chat.example.com/hooks/stargate"
 
 function run(ctx)
   local what = ctx.operation.action .. " of " .. ctx.server.name
-  if ctx.profile.osVersion and ctx.profile.osVersion ~= "" then
+  if ctx.profile.osVersion then
     what = what .. " with OS " .. ctx.profile.osVersion
   end
   local text

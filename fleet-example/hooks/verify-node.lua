@@ -1,12 +1,12 @@
 -- After the datacenter's job: the server counts as done only once it is a ready node again, with the OS version that its
 -- profile names. Then it takes pods again.
 function run(ctx)
-  if not ctx.job.succeeded or (ctx.server.nodeName or "") == "" then
+  if not ctx.job.succeeded or not ctx.server.nodeName then
     return ctx.done()
   end
-  local ready, node = kube.nodeReady()
-  if not ready then
-    return ctx.wait("15s", "node " .. ctx.server.nodeName .. " is not ready yet")
+  local node = kube.nodeReady()
+  if not node.ready then
+    return ctx.wait("15s", "node " .. ctx.server.nodeName .. " is not ready yet: " .. node.message)
   end
   if ctx.operation.action == "repave" then
     local wanted = ctx.profile.osVersion
