@@ -1,6 +1,9 @@
 package rules
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Kind of a question about the fleet.
 type Kind string
@@ -29,7 +32,7 @@ type Dimension struct {
 	Keys string // joined by ","
 }
 
-// Question about the fleet. It never counts the Operation that is judged, nor the server that is for.
+// Question about the fleet. It never counts the Operation that is judged, nor the server that it is for.
 type Question struct {
 	Dimension
 	// Values of the keys, in their order, joined by "\x00".
@@ -50,4 +53,48 @@ type Answer struct {
 // Fleet answers questions in constant time, whatever the size of the fleet.
 type Fleet interface {
 	Answer(Question) Answer
+}
+
+// Forecast is what a Fleet may also be: it knows how the clock alone will change the answers about
+// failures. Of one that does not know, nothing is foreseen beyond Answer.Changes.
+type Forecast interface {
+	Fleet
+	// AnswerAt a later time, if nothing happens until then.
+	AnswerAt(Question, time.Time) Answer
+}
+
+// String of a question, as people read it: "unavailable{datacenter=west,rack=r1}".
+func (q Question) String() string {
+	var text strings.Builder
+	text.WriteString(string(q.Kind))
+	if q.Kind == Failed {
+		text.WriteString("(" + short(q.Within) + ")")
+	}
+	text.WriteByte('{')
+	if q.Keys != "" {
+		values := strings.Split(q.Values, "\x00")
+		for i, key := range strings.Split(q.Keys, ",") {
+			if i > 0 {
+				text.WriteByte(',')
+			}
+			text.WriteString(key + "=")
+			if i < len(values) {
+				text.WriteString(values[i])
+			}
+		}
+	}
+	text.WriteByte('}')
+	return text.String()
+}
+
+// short is a duration without the zeros that it ends in.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -37,8 +37,11 @@ type Finding struct {
 	// conditions included.
 	Asked []Asked
 	// Releases are the single changes that would end the violation, all else being equal; of each
-	// kind the least. Empty where no single change of clock, fleet or approvals would.
+	// kind the least. Empty where no single change of clock, fleet or approvals would, and as long as
+	// Policy.Foresee has not looked for them.
 	Releases []Release
+	// Together are two changes that release it at once, where neither of them would alone.
+	Together []Release
 	// Recheck is how soon to ask again although nothing is known to change: retryAfter, or, for a
 	// rule that reads the clock in a way that cannot be foreseen, a minute; zero for not at all.
 	Recheck time.Duration
