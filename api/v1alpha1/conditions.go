@@ -61,6 +61,10 @@ const (
 	ReasonSecretInvalid       = "SecretInvalid"
 	ReasonBackOff             = "BackOff"
 
+	// Events of policies that let an Operation pass.
+	ReasonPolicyWarning = "PolicyWarning"
+	ReasonDryRun        = "DryRun"
+
 	// ReasonUnknown: the request may have landed, and the site cannot tell.
 	ReasonUnknown = "Unknown"
 

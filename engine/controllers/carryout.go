@@ -18,9 +18,7 @@ import (
 func (r *Operations) carryOut(ctx context.Context, p *pass, effect operation.Effect) (done bool, err error) {
 	switch effect := effect.(type) {
 	case operation.AskGate:
-		verdict := r.gate.Admit(&p.Snapshot, p.limit)
-		p.Verdict = &verdict
-		return false, nil
+		return false, r.askGate(ctx, p)
 	case operation.AddFinalizer:
 		return false, r.writeFinalizers(ctx, p, append(slices.Clone(p.Operation.Finalizers), v1alpha1.Finalizer))
 	case operation.RemoveFinalizer:
@@ -91,6 +89,7 @@ func (r *Operations) writeStatus(ctx context.Context, p *pass, write operation.W
 		return fmt.Errorf("writing the status of Operation %s: %w", p.key, err)
 	}
 	r.operations.wrote(next)
+	r.census.ended(next)
 	p.Operation = next
 	p.intended = write.Intent
 	if write.Intent {
@@ -116,6 +115,7 @@ func (r *Operations) writeServer(ctx context.Context, p *pass, status v1alpha1.S
 		return fmt.Errorf("writing the status of Server %s: %w", next.Name, err)
 	}
 	r.servers.wrote(next)
+	r.census.server(next)
 	before, after := p.Server.Status.ActiveOperation, next.Status.ActiveOperation
 	p.Server = next
 	if before != nil && after != nil && before.By != after.By {

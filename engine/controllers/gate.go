@@ -4,60 +4,71 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/engine/ledger"
 	"stargate.io/stargate/engine/operation"
+	"stargate.io/stargate/policies/rules"
 )
 
 // Gate decides whether an Operation may start, and takes its place in the same step.
 type Gate interface {
-	// Admit evaluates and reserves. Asking again for an Operation that has its place is free.
-	Admit(s *operation.Snapshot, limit int) operation.Verdict
+	// Admit evaluates and reserves. Asking again for an Operation that has its place asks the policies
+	// again.
+	Admit(op *v1alpha1.Operation, wish Wish) operation.Verdict
 	// Occupy counts an Operation that was seen to run already.
 	Occupy(op *v1alpha1.Operation, site string)
 	// Release gives an Operation's place back, whatever way it ended.
 	Release(uid types.UID)
 }
 
-// ledgerGate has the ledger's own rules only: one Operation a server, and the datacenter's limit.
+// Wish is what a gate needs to know beside the Operation.
+type Wish struct {
+	// Site that takes it, and its Limit of Operations at once; zero for none.
+	Site  string
+	Limit int
+	// Facts that policies judge by; nil where there are no policies.
+	Facts *rules.Facts
+	// Overrides of rules, by people who may.
+	Overrides []string
+	Now       time.Time
+}
+
+// ledgerGate asks the ledger: one Operation a server, the datacenter's limit, and the policies.
 type ledgerGate struct {
 	ledger *ledger.Ledger
+	clock  clock.PassiveClock
 	wake   func(types.NamespacedName)
+	// tell what rules say of an Operation that they let pass.
+	tell func(*v1alpha1.Operation, ledger.Notice)
 }
 
 // Admit implements Gate.
-func (g *ledgerGate) Admit(s *operation.Snapshot, limit int) operation.Verdict {
-	verdict := g.ledger.Request(ask(s.Operation, s.Site.Name, limit))
+func (g *ledgerGate) Admit(op *v1alpha1.Operation, wish Wish) operation.Verdict {
+	asked := ask(op, wish.Site, wish.Limit)
+	asked.Facts, asked.Overrides = wish.Facts, wish.Overrides
+	verdict := g.ledger.Request(asked, wish.Now)
 	g.wakeAll(verdict.Wake)
-	switch {
-	case verdict.Admitted:
-		return operation.Verdict{Admitted: true}
-	case verdict.BusyWith != "":
-		_, name, _ := splitKey(verdict.BusyWith)
-		return operation.Verdict{Holds: []v1alpha1.Hold{{
-			Source: "Server/" + s.Server.Name, Rule: "one-operation-per-server", Reason: v1alpha1.ReasonServerBusy,
-			Message:  fmt.Sprintf("Operation %s is at work on server %s", name, s.Server.Name),
-			Observed: "1", Limit: "1", ClearsWhen: "Operation/" + name + " ends",
-		}}}
+	for _, notice := range verdict.Notices {
+		g.tell(op, notice)
 	}
-	return operation.Verdict{Holds: []v1alpha1.Hold{{
-		Source: "Datacenter/" + s.Site.Name, Rule: "concurrent-operations", Reason: v1alpha1.ReasonLimitReached,
-		Message:  fmt.Sprintf("%d of %d Operations that Datacenter %s allows at once are under way", verdict.Active, verdict.Limit, s.Site.Name),
-		Observed: fmt.Sprint(verdict.Active), Limit: fmt.Sprint(verdict.Limit), ClearsWhen: "one of them ends",
-	}}}
+	return operation.Verdict{Admitted: verdict.Admitted, Denied: verdict.Denied, Holds: verdict.Holds, Until: verdict.Until, PolicyHash: verdict.PolicyHash}
 }
 
 // Occupy implements Gate.
 func (g *ledgerGate) Occupy(op *v1alpha1.Operation, site string) {
-	g.ledger.Occupy(ask(op, site, 0))
+	g.wakeAll(g.ledger.Occupy(ask(op, site, 0), g.clock.Now()))
 }
 
 // Release implements Gate.
-func (g *ledgerGate) Release(uid types.UID) { g.wakeAll(g.ledger.Release(string(uid))) }
+func (g *ledgerGate) Release(uid types.UID) {
+	g.wakeAll(g.ledger.Release(string(uid), g.clock.Now()))
+}
 
 func (g *ledgerGate) wakeAll(keys []ledger.Key) {
 	for _, key := range keys {
@@ -74,6 +85,7 @@ func ask(op *v1alpha1.Operation, site string, limit int) ledger.Ask {
 		Server: ledger.Key(op.Namespace + "/" + op.Spec.ServerRef.Name),
 		Site:   ledger.Key(op.Namespace + "/" + site), Limit: limit,
 		Priority: op.Spec.Priority, Created: op.CreationTimestamp.Time,
+		Action: string(op.Spec.Operation), Disrupts: ledger.Disrupts(op.Spec.Operation), Begun: underway(op) || operation.HooksBegun(&op.Status),
 	}
 }
 
@@ -81,6 +93,11 @@ func ask(op *v1alpha1.Operation, site string, limit int) ledger.Ask {
 func underway(op *v1alpha1.Operation) bool {
 	return !op.Status.Phase.Terminal() && len(op.Status.Attempts) > 0 &&
 		(operation.StageOf(&op.Status) != operation.StageWaiting || failedBefore(op))
+}
+
+// placed tells whether an Operation that was not dispatched keeps its place: its hooks have begun.
+func placed(op *v1alpha1.Operation) bool {
+	return !op.Status.Phase.Terminal() && operation.HooksBegun(&op.Status)
 }
 
 // failedBefore tells whether the Operation waits for a retry, and so still has its server.
@@ -98,6 +115,7 @@ func failedBefore(op *v1alpha1.Operation) bool {
 type rebuild struct {
 	live   client.Reader
 	ledger *ledger.Ledger
+	census *census
 	scope  Scope
 
 	mu   sync.Mutex
@@ -132,6 +150,9 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 				return nil, false, err
 			}
 		}
+		if err := r.census.take(ctx); err != nil {
+			return nil, false, err
+		}
 		r.ledger.Rebuild(active)
 		r.fresh = active
 		r.done, r.counted = true, map[string]int64{}
@@ -149,6 +170,14 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 	return r.ledger.Recount(namespace, active), true, nil
 }
 
+// siteOf an Operation that has a place.
+func (r *rebuild) siteOf(op *v1alpha1.Operation) string {
+	if underway(op) {
+		return op.Status.DecidedOn.Datacenter
+	}
+	return r.census.siteOfNamed(op.Namespace, op.Spec.ServerRef.Name)
+}
+
 // list adds what is under way in a namespace, or, where that is empty, anywhere.
 func (r *rebuild) list(ctx context.Context, namespace string, active []ledger.Ask) ([]ledger.Ask, error) {
 	options := &client.ListOptions{Namespace: namespace, Limit: 500}
@@ -159,8 +188,8 @@ func (r *rebuild) list(ctx context.Context, namespace string, active []ledger.As
 		}
 		for i := range page.Items {
 			op := &page.Items[i]
-			if underway(op) {
-				active = append(active, ask(op, op.Status.DecidedOn.Datacenter, 0))
+			if underway(op) || placed(op) {
+				active = append(active, ask(op, r.siteOf(op), 0))
 			}
 		}
 		if page.Continue == "" {

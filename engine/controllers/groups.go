@@ -34,6 +34,7 @@ type Groups struct {
 	servers    *newest[*v1alpha1.Server]
 	groups     *newest[*v1alpha1.ServerGroup]
 	roster     *roster
+	census     *census
 	pace       *pace
 
 	mu sync.Mutex

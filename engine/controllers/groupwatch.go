@@ -44,8 +44,12 @@ func setupGroups(mgr ctrl.Manager, r *Groups) error {
 func (r *Groups) watchGroups() handler.EventHandler {
 	note := func(object client.Object, q requests) {
 		if group, ok := object.(*v1alpha1.ServerGroup); ok {
+			known := r.roster.knows(group)
 			put(q, group.Namespace, r.roster.setGroup(group))
 			put(q, group.Namespace, []string{group.Name})
+			if !known {
+				r.census.members(group.Namespace)
+			}
 		}
 	}
 	return handler.Funcs{
@@ -59,6 +63,7 @@ func (r *Groups) watchGroups() handler.EventHandler {
 			if group, ok := e.Object.(*v1alpha1.ServerGroup); ok {
 				put(q, group.Namespace, r.roster.dropGroup(group))
 				put(q, group.Namespace, []string{group.Name})
+				r.census.members(group.Namespace)
 			}
 		},
 	}
@@ -70,6 +75,7 @@ func (r *Groups) watchServers() handler.EventHandler {
 		CreateFunc: func(_ context.Context, e event.CreateEvent, q requests) {
 			if server, ok := e.Object.(*v1alpha1.Server); ok {
 				put(q, server.Namespace, r.roster.setServer(server))
+				r.census.server(server)
 			}
 		},
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q requests) {
@@ -78,6 +84,7 @@ func (r *Groups) watchServers() handler.EventHandler {
 				return
 			}
 			concerned := r.roster.setServer(server)
+			r.census.server(server)
 			if before, ok := e.ObjectOld.(*v1alpha1.Server); !ok || !sameServer(before, server) {
 				put(q, server.Namespace, concerned)
 			}
@@ -85,6 +92,7 @@ func (r *Groups) watchServers() handler.EventHandler {
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q requests) {
 			if server, ok := e.Object.(*v1alpha1.Server); ok {
 				put(q, server.Namespace, r.roster.dropServer(server))
+				r.census.serverGone(server)
 			}
 		},
 	}

@@ -7,6 +7,7 @@ import (
 
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/drivers"
+	"stargate.io/stargate/engine/ledger"
 	"stargate.io/stargate/engine/operation"
 )
 
@@ -29,6 +30,18 @@ var (
 	}, []string{"datacenter"})
 )
 
+var policyFindings = prometheus.NewCounterVec(prometheus.CounterOpts{
+	Name: "stargate_policy_findings_total", Help: "Operations that were let pass though a rule warns of, audits or, were it enforced, would keep them, by policy, rule and effect.",
+}, []string{"policy", "rule", "effect"})
+
+func observeNotice(notice ledger.Notice) {
+	effect := string(notice.Effect)
+	if notice.DryRun {
+		effect = "DryRun" + effect
+	}
+	policyFindings.WithLabelValues(notice.Policy, notice.Rule, effect).Inc()
+}
+
 // groupServers and groupHolds tell of rollouts.
 var (
 	groupServers = prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -40,7 +53,7 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(operationsEnded, operationSeconds, holdsWritten, siteCalls, siteActive, groupServers, groupHolds)
+	metrics.Registry.MustRegister(operationsEnded, operationSeconds, holdsWritten, siteCalls, siteActive, policyFindings, groupServers, groupHolds)
 }
 
 // observeGroup counts what a group's status is about to say.

@@ -19,6 +19,7 @@ import (
 
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/drivers"
+	"stargate.io/stargate/engine/admission"
 	"stargate.io/stargate/engine/ledger"
 	"stargate.io/stargate/engine/operation"
 )
@@ -36,6 +37,10 @@ type Operations struct {
 	calls    *calls
 	recorder record.EventRecorder
 	rebuild  *rebuild
+	roster   *roster
+	census   *census
+	policies *policies
+	vouches  func() admission.Vouches
 	scope    Scope
 	process  string
 	// background outlives a Reconcile: calls to sites are made under it.

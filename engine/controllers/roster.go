@@ -276,6 +276,45 @@ func (r *roster) ofServer(namespace, server string) []string {
 	return nil
 }
 
+// groupOf gives the first group, by name, that selects a server; empty for none.
+func (r *roster) groupOf(namespace, server string) string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if room := r.rooms[namespace]; room != nil && len(room.of[server]) > 0 {
+		return room.of[server][0]
+	}
+	return ""
+}
+
+// server of a name, as last told; nil where there is none.
+func (r *roster) server(namespace, name string) *v1alpha1.Server {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if room := r.rooms[namespace]; room != nil {
+		return room.servers[name]
+	}
+	return nil
+}
+
+// has tells whether a server was placed that is there.
+func (r *roster) has(server *v1alpha1.Server) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	room := r.rooms[server.Namespace]
+	return room != nil && room.servers[server.Name] != nil && room.servers[server.Name].UID == server.UID
+}
+
+// inNamespace lists the servers of a namespace.
+func (r *roster) inNamespace(namespace string) []*v1alpha1.Server {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	room := r.rooms[namespace]
+	if room == nil {
+		return nil
+	}
+	return slices.Collect(maps.Values(room.servers))
+}
+
 // ofProfile gives the groups that name a profile.
 func (r *roster) ofProfile(namespace, profile string) []string {
 	r.mu.RLock()

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -23,7 +24,9 @@ type operationsOf struct {
 
 // List implements client.Reader.
 func (o *operationsOf) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	list.(*v1alpha1.OperationList).Items = o.items //nolint:forcetypeassert // nothing else is asked for
+	if ops, ok := list.(*v1alpha1.OperationList); ok {
+		ops.Items = o.items
+	}
 	return nil
 }
 
@@ -44,14 +47,14 @@ func TestNamespaceComesBack(t *testing.T) {
 	}
 	live, places := &operationsOf{items: []v1alpha1.Operation{running}}, ledger.New()
 	r := &Operations{calls: newCalls(clock.RealClock{}, nil), operations: newNewest[*v1alpha1.Operation](), known: map[types.NamespacedName]seen{},
-		rebuild: &rebuild{live: live, ledger: places, scope: scope}, scope: scope}
+		rebuild: &rebuild{live: live, ledger: places, scope: scope, census: newCensus(places, newRoster(), live, clock.RealClock{}, nil)}, scope: scope}
 	next := ledger.Ask{UID: "u2", Key: "dc/next", Server: "dc/s", Site: "dc/site", Limit: 1}
 
 	scope.note(namespace)
 	if err := r.count(ctx, "dc"); err != nil {
 		t.Fatal(err)
 	}
-	if verdict := places.Request(next); verdict.BusyWith != "dc/running" {
+	if verdict := places.Request(next, time.Now()); verdict.Admitted || verdict.Holds[0].Reason != v1alpha1.ReasonServerBusy {
 		t.Errorf("%+v while an Operation runs on the server", verdict)
 	}
 	r.remember(types.NamespacedName{Namespace: "dc", Name: "running"}, "u1")
@@ -63,7 +66,7 @@ func TestNamespaceComesBack(t *testing.T) {
 	if err := r.count(ctx, "dc"); err != nil {
 		t.Fatal(err)
 	}
-	if verdict := places.Request(next); !verdict.Admitted {
+	if verdict := places.Request(next, time.Now()); !verdict.Admitted {
 		t.Errorf("%+v: what ran there has ended meanwhile", verdict)
 	}
 	snapshot := operation.Snapshot{Operation: &running}

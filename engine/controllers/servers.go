@@ -28,6 +28,7 @@ type Servers struct {
 	sites   *sites
 	scope   Scope
 	servers *newest[*v1alpha1.Server]
+	census  *census
 }
 
 // Reconcile brings one Server up to date.
@@ -56,6 +57,7 @@ func (r *Servers) Reconcile(ctx context.Context, request reconcile.Request) (rec
 			return r.setBack(server, err)
 		}
 		r.servers.wrote(next)
+		r.census.server(next)
 		server = next
 	}
 	if server.DeletionTimestamp == nil || server.Status.ActiveOperation != nil || !slices.Contains(server.Finalizers, v1alpha1.Finalizer) {

@@ -69,18 +69,24 @@ func Setup(mgr ctrl.Manager, options Options) error {
 		options.SecretsEvery = secretsEvery
 	}
 	reachable := newSites(mgr.GetClient(), live, clk, options.Fallback, options.SecretsEvery)
-	servers := newNewest[*v1alpha1.Server]()
+	servers, roster := newNewest[*v1alpha1.Server](), newRoster()
 	ops := &Operations{
 		client: mgr.GetClient(), live: live, clock: clk, sites: reachable, recorder: options.Recorder,
 		rebuild: &rebuild{live: live, ledger: places, scope: options.Scope},
 		scope:   options.Scope, process: options.Process, background: options.Background, leading: options.Leading,
 		operations: newNewest[*v1alpha1.Operation](), servers: servers,
-		known: map[types.NamespacedName]seen{},
+		known:    map[types.NamespacedName]seen{},
+		policies: &policies{}, roster: roster, vouches: options.Vouches,
+	}
+	counts := newCensus(places, roster, mgr.GetClient(), clk, ops.wake)
+	ops.census, ops.rebuild.census = counts, counts
+	if ops.vouches == nil {
+		ops.vouches = func() admission.Vouches { return admission.Vouches{} }
 	}
 	if ops.leading == nil {
 		ops.leading = func() bool { return false }
 	}
-	ops.gate = &ledgerGate{ledger: places, wake: ops.wake}
+	ops.gate = &ledgerGate{ledger: places, clock: clk, wake: ops.wake, tell: ops.notice}
 	ops.calls = newCalls(clk, ops.wake)
 	if err := setupOperations(mgr, ops, options); err != nil {
 		return err
@@ -88,13 +94,13 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	if err := mgr.Add(manager.RunnableFunc(ops.drain)); err != nil {
 		return fmt.Errorf("adding the end of calls: %w", err)
 	}
-	if err := setupServers(mgr, &Servers{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, servers: servers}); err != nil {
+	if err := setupServers(mgr, &Servers{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, servers: servers, census: counts}); err != nil {
 		return err
 	}
 	if err := setupGroups(mgr, &Groups{
 		client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, recorder: options.Recorder,
 		operations: ops.operations, servers: servers, groups: newNewest[*v1alpha1.ServerGroup](),
-		roster: newRoster(), pace: newPace(), secrets: map[types.NamespacedName]documented{},
+		roster: roster, census: counts, pace: newPace(), secrets: map[types.NamespacedName]documented{},
 	}); err != nil {
 		return err
 	}
@@ -113,6 +119,8 @@ func setupOperations(mgr ctrl.Manager, r *Operations, options Options) error {
 		Watches(&v1alpha1.Server{}, peers(r.client, r.ofServer)).
 		Watches(&v1alpha1.ProvisioningProfile{}, handler.EnqueueRequestsFromMapFunc(r.ofProfile), onSpec()).
 		Watches(&v1alpha1.Datacenter{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), onSpec()).
+		Watches(&v1alpha1.Datacenter{}, r.census.watchSites()).
+		Watches(&v1alpha1.Operation{}, r.census.watchEnds()).
 		Watches(&v1alpha1.ServerGroup{}, handler.EnqueueRequestsFromMapFunc(r.ofGroup), onSpec()).
 		Watches(&v1alpha1.Fleet{}, handler.EnqueueRequestsFromMapFunc(r.ofFleet), onSpec()).
 		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {

@@ -1,23 +1,27 @@
-// Package ledger counts who is busy, so that one Operation runs on a server and a datacenter is not
-// asked for more than its limit.
+// Package ledger counts who is busy and who is unavailable, so that one Operation runs on a server, a
+// datacenter is not asked for more than its limit, and no budget that a policy sets is exceeded.
 //
-// In: what was seen of Operations, and the wish of one to start. Out: yes, with the place taken in
-// the same step, or no, with what it waits for; and, when a place becomes free, whose it is now. A
-// freed place is given to the first in line (priority, then age), who is the only one to be woken.
+// In: what was seen of Servers and Operations, the policies, and the wish of an Operation to start.
+// Out: yes, with the place taken in the same step; or no, with everything that holds it; and, when
+// something becomes free, whose it is now. What is free is given to the first in line (priority, then
+// age), who is the only one to be woken.
 //
-//	Request ──free──▶ reserved ──Release──▶ next in line is reserved, and told
-//	   └────taken───▶ waiting
+//	Request ──nothing holds it──▶ reserved ──Release──▶ next in line is reserved, and told
+//	   ├────something does─────▶ waiting, under one of the things that hold it
+//	   └────a rule denies it───▶ denied
 //
-// It never admits before Rebuild has counted what already runs, and never reads a clock or a client.
+// Each dimension that some policy asks for is a table of counts, kept as servers and Operations come,
+// change and go; so a question about the fleet costs one look into a table, whatever its size. It never
+// admits before Rebuild has counted what already runs, and never reads a clock or a client.
 package ledger
 
 import (
-	"container/heap"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/policies/rules"
 )
 
 // Key of a namespaced object, as "namespace/name".
@@ -36,58 +40,103 @@ type Ask struct {
 	// Priority, then Created decide who is first in line, then UID.
 	Priority int32
 	Created  time.Time
+	// Action that it does; Disrupts: its server is not available meanwhile.
+	Action   string
+	Disrupts bool
+	// Begun: something was done for it already, so it keeps its place while rules hold what comes next.
+	Begun bool
+	// Facts that policies judge it by; nil where it is asked by the ledger's own rules alone.
+	Facts *rules.Facts
+	// Overrides name the rules that shall not hold or deny it, as "policy" or "policy/rule".
+	Overrides []string
 }
 
 // Verdict on an Ask.
 type Verdict struct {
 	Admitted bool
-	// Server that is busy, with the Operation that has it; empty where it is not that.
-	BusyWith Key
-	// Active Operations at the site and its Limit, where that is what it waits for.
-	Active, Limit int
-	// Wake names those who got a place because the site's limit was raised.
+	// Denied ends the Operation, with the reason and message of the first hold.
+	Denied bool
+	// Holds that keep it waiting. The first is what it waits for.
+	Holds []v1alpha1.Hold
+	// Until is when to ask again though nothing changes; zero for not at all.
+	Until time.Time
+	// Notices to tell about an Operation that is admitted, once.
+	Notices []Notice
+	// PolicyHash over the policies that let it pass.
+	PolicyHash string
+	// Wake names others who are to ask again now.
 	Wake []Key
 }
 
 // Ledger of one controller process. Safe for concurrent use.
 type Ledger struct {
-	mu      sync.Mutex
-	rebuilt bool
-	entries map[string]*entry
-	servers map[Key]*room
-	sites   map[Key]*room
+	mu       sync.Mutex
+	rebuilt  bool
+	entries  map[string]*entry
+	machines map[Key]*machine
+	sites    map[Key]*room
+	failures map[string]failure
+
+	policies []Policy
+	counters map[rules.Dimension]*counter
+
+	classes map[classKey]*class
+	clocks  clocks
+	// triggered and again are whom to look at; round tells apart how often something was given away.
+	triggered []*class
+	again     []*entry
+	round     uint64
+	// stale wait since before the policies changed.
+	stale []*entry
+
+	before, after []*cell
 }
 
-// room is a server or a site: who is in it, and who waits outside.
+// room is a site: how many are in it, and who waits outside.
 type room struct {
-	active  int
-	holder  Key
-	limit   int
-	waiting line
+	active int
+	limit  int
+	full   *class
+	// known Operations for it, with a place or without.
+	known int
 }
 
 type entry struct {
 	Ask
+	machine  *machine
 	reserved bool
-	// queue that the entry waits in, nil while it does not; index within it.
-	queue *line
+	// in is the class that it waits in, nil while it does not; index within it.
+	in    *class
 	index int
+	reads []*cell
+	// told is what its status says that it waits for.
+	told string
+	// tried is the round in which it was looked at last.
+	tried uint64
+	// noticed: what is to be told of it was.
+	noticed bool
 }
+
+func (e *entry) waits() bool { return e.in != nil }
 
 // New gives an empty ledger, which admits nothing before Rebuild.
 func New() *Ledger {
-	return &Ledger{entries: map[string]*entry{}, servers: map[Key]*room{}, sites: map[Key]*room{}}
+	return &Ledger{entries: map[string]*entry{}, machines: map[Key]*machine{}, sites: map[Key]*room{}, failures: map[string]failure{},
+		counters: map[rules.Dimension]*counter{}, classes: map[classKey]*class{}, round: 1}
 }
 
-// Rebuild counts what already runs. It replaces everything.
+// Rebuild counts what already runs. It replaces all that was known of Operations.
 func (l *Ledger) Rebuild(active []Ask) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.entries, l.servers, l.sites = map[string]*entry{}, map[Key]*room{}, map[Key]*room{}
+	for _, e := range l.entries {
+		l.drop(e)
+	}
 	for _, ask := range active {
-		l.reserve(&entry{Ask: ask})
+		l.reserve(l.admit(ask))
 	}
 	l.rebuilt = true
+	l.calm()
 }
 
 // Recount counts anew what runs in a namespace, and tells who lost a place in a line with that, and
@@ -95,109 +144,116 @@ func (l *Ledger) Rebuild(active []Ask) {
 func (l *Ledger) Recount(namespace string, active []Ask) (lost []Key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	within := func(key Key) bool { return strings.HasPrefix(string(key), namespace+"/") }
-	for uid, e := range l.entries {
-		if !within(e.Key) {
+	for _, e := range l.entries {
+		if !strings.HasPrefix(string(e.Key), namespace+"/") {
 			continue
 		}
 		if !e.reserved {
 			lost = append(lost, e.Key)
 		}
-		delete(l.entries, uid)
-	}
-	for _, rooms := range []map[Key]*room{l.servers, l.sites} {
-		maps.DeleteFunc(rooms, func(key Key, _ *room) bool { return within(key) })
+		l.drop(e)
 	}
 	for _, ask := range active {
-		l.reserve(&entry{Ask: ask})
+		l.reserve(l.admit(ask))
 	}
 	return lost
 }
 
-// Occupy records an Operation that was seen to run already, whatever the limits say.
-func (l *Ledger) Occupy(ask Ask) {
+// Occupy records an Operation that was seen to run already, whatever limits and rules say, and tells who
+// is to ask again because of it.
+func (l *Ledger) Occupy(ask Ask, now time.Time) []Key {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entries[ask.UID]
-	if e != nil && e.reserved {
-		return
+	ask.Begun = true
+	if e := l.entries[ask.UID]; e != nil && e.reserved {
+		e.Begun = true
+		return nil
 	}
-	if e != nil {
-		l.leave(e)
+	if e := l.take(ask); !e.reserved {
+		l.reserve(e)
 	}
-	l.reserve(&entry{Ask: ask})
+	return l.seat(now)
 }
 
-// Request admits an Operation and takes its place, or puts it in line.
-func (l *Ledger) Request(ask Ask) Verdict {
+// Request admits an Operation and takes its place, or puts it in line. Who has its place already is
+// judged anew by the policies, and, unless it has begun, loses it where they hold it now.
+func (l *Ledger) Request(ask Ask, now time.Time) Verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.rebuilt {
 		return Verdict{}
 	}
-	e := l.entries[ask.UID]
-	if e != nil && e.reserved {
-		return Verdict{Admitted: true}
+	e := l.take(ask)
+	site := l.room(ask.Site)
+	if site.limit != ask.Limit {
+		site.limit = ask.Limit
+		l.trigger(site.full)
 	}
-	if e != nil {
-		l.leave(e)
+	l.due(now)
+	j := l.judge(e, now, true)
+	if !j.passes() && e.reserved && !e.Begun {
+		// What it waits for now is counted without it.
+		l.unreserve(e)
+		j = l.judge(e, now, true)
 	}
-	e = &entry{Ask: ask}
-	server, site := l.room(l.servers, ask.Server), l.room(l.sites, ask.Site)
-	// In line first, so that a limit that was raised does not seat somebody who comes later.
-	if server.active > 0 {
-		l.enter(e, &server.waiting)
-	} else {
-		l.enter(e, &site.waiting)
-	}
-	site.limit = ask.Limit
-	wake := l.seat(site)
 	switch {
-	case e.reserved:
-		return Verdict{Admitted: true, Wake: slices.DeleteFunc(wake, func(key Key) bool { return key == ask.Key })}
-	case server.active > 0:
-		return Verdict{BusyWith: server.holder, Wake: wake}
+	case j.denied:
+		l.drop(e)
+	case !j.passes():
+		l.enter(e, j.wait)
+		e.told = j.told()
+	case !e.reserved && len(l.triggered) > 0:
+		// In line first, so that a limit that was raised, or a window that has opened, does not seat
+		// somebody who comes later.
+		l.enter(e, blocker{classKey: classKey{kind: waitSite}, site: site})
+		l.trigger(site.full)
+	case !e.reserved:
+		l.reserve(e)
 	}
-	return Verdict{Active: site.active, Limit: site.limit, Wake: wake}
+	wake := l.seat(now)
+	if j.passes() && !e.reserved {
+		if j = l.judge(e, now, true); j.denied {
+			l.drop(e)
+		}
+	}
+	return l.verdict(e, &j, without(wake, e.Key))
+}
+
+// take gives the entry of an Operation as it asks now, out of any line.
+func (l *Ledger) take(ask Ask) *entry {
+	e := l.entries[ask.UID]
+	if e != nil && e.Server == ask.Server && e.Site == ask.Site {
+		l.leave(e)
+		ask.Begun = ask.Begun || e.Begun
+		if ask.Action != e.Action || ask.Disrupts != e.Disrupts {
+			ask.Action, ask.Disrupts = e.Action, e.Disrupts // which the API server lets nobody change
+		}
+		e.Ask = ask
+		return e
+	}
+	if e == nil {
+		return l.admit(ask)
+	}
+	keeps := e.reserved && (e.Begun || ask.Begun)
+	l.drop(e)
+	moved := l.admit(ask)
+	if keeps {
+		l.reserve(moved)
+	}
+	return moved
 }
 
 // Release gives an Operation's place back, or takes it out of the line, and tells who has the place
 // now and is to be woken.
-func (l *Ledger) Release(uid string) []Key {
+func (l *Ledger) Release(uid string, now time.Time) []Key {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[uid]
 	if e == nil {
 		return nil
 	}
-	delete(l.entries, uid)
-	server, site := l.room(l.servers, e.Server), l.room(l.sites, e.Site)
-	if e.reserved {
-		server.active--
-		site.active--
-	} else {
-		l.leave(e)
-	}
-	woken := l.promote(server)
-	woken = append(woken, l.seat(site)...)
-	tidy(l.servers, e.Server)
-	tidy(l.sites, e.Site)
-	return woken
-}
-
-// promote moves the first who waits for a free server on to its site's line, and seats that site.
-func (l *Ledger) promote(server *room) []Key {
-	if server.active > 0 {
-		return nil
-	}
-	server.holder = ""
-	next := server.waiting.pop()
-	if next == nil {
-		return nil
-	}
-	site := l.room(l.sites, next.Site)
-	l.enter(next, &site.waiting)
-	return l.seat(site)
+	l.drop(e)
+	return l.seat(now)
 }
 
 // Load counts the Operations of a site that have a place and those that wait for one.
@@ -215,58 +271,93 @@ func (l *Ledger) Load(site Key) (active, waiting int) {
 	return active, waiting
 }
 
-// seat gives the free places of a site to the first in line whose server is free.
-func (l *Ledger) seat(site *room) []Key {
-	var woken []Key
-	for !site.full() {
-		next := site.waiting.pop()
-		if next == nil {
+// admit makes an Operation known, without a place yet.
+func (l *Ledger) admit(ask Ask) *entry {
+	e := &entry{Ask: ask, machine: l.machine(ask.Server)}
+	e.machine.entries = append(e.machine.entries, e)
+	l.entries[ask.UID] = e
+	l.room(ask.Site).known++
+	return e
+}
+
+// drop forgets an Operation, with its place.
+func (l *Ledger) drop(e *entry) {
+	l.leave(e)
+	if e.reserved {
+		l.unreserve(e)
+	}
+	m := e.machine
+	for i, each := range m.entries {
+		if each == e {
+			m.entries = append(m.entries[:i], m.entries[i+1:]...)
 			break
 		}
-		if server := l.room(l.servers, next.Server); server.active > 0 {
-			l.enter(next, &server.waiting)
-			continue
-		}
-		l.reserve(next)
-		woken = append(woken, next.Key)
 	}
-	return woken
+	delete(l.entries, e.UID)
+	l.tidy(m)
+	if room := l.room(e.Site); room.known == 1 {
+		delete(l.sites, e.Site)
+	} else {
+		room.known--
+	}
 }
 
 func (l *Ledger) reserve(e *entry) {
-	e.reserved = true
-	l.entries[e.UID] = e
-	server, site := l.room(l.servers, e.Server), l.room(l.sites, e.Site)
-	server.active++
-	server.holder = e.Key
-	site.active++
+	m := e.machine
+	l.shift(m, func() {
+		e.reserved = true
+		m.active++
+		m.holder = e.Key
+		if e.Disrupts {
+			m.disrupting++
+		}
+	})
+	l.room(e.Site).active++
 }
 
-func (l *Ledger) enter(e *entry, queue *line) {
-	l.entries[e.UID] = e
-	e.queue = queue
-	heap.Push(queue, e)
-}
-
-func (l *Ledger) leave(e *entry) {
-	if e.queue != nil {
-		heap.Remove(e.queue, e.index)
-		e.queue = nil
+func (l *Ledger) unreserve(e *entry) {
+	m, site := e.machine, l.room(e.Site)
+	l.shift(m, func() {
+		e.reserved = false
+		m.active--
+		if e.Disrupts {
+			m.disrupting--
+		}
+	})
+	site.active--
+	if m.active == 0 {
+		m.holder = ""
+		l.trigger(m.busy)
 	}
+	l.trigger(site.full)
 }
 
-func (l *Ledger) room(rooms map[Key]*room, key Key) *room {
-	if rooms[key] == nil {
-		rooms[key] = &room{}
+func (l *Ledger) room(key Key) *room {
+	site := l.sites[key]
+	if site == nil {
+		site = &room{}
+		site.full = &class{key: classKey{kind: waitSite}, met: func() bool { return !site.isFull() }}
+		l.sites[key] = site
 	}
-	return rooms[key]
+	return site
 }
 
-// tidy forgets a server or site that nobody is in or waits for.
-func tidy(rooms map[Key]*room, key Key) {
-	if room := rooms[key]; room != nil && room.active == 0 && room.waiting.Len() == 0 {
-		delete(rooms, key)
+// calm forgets whom to look at, where there is nobody left who waits.
+func (l *Ledger) calm() {
+	for _, c := range l.triggered {
+		c.queued = false
 	}
+	l.triggered, l.again = nil, nil
 }
 
-func (r *room) full() bool { return r.limit > 0 && r.active >= r.limit }
+func (r *room) isFull() bool { return r.limit > 0 && r.active >= r.limit }
+
+func without(keys []Key, one Key) []Key {
+	kept := keys[:0]
+	for _, key := range keys {
+		if key != one {
+			kept = append(kept, key)
+		}
+	}
+	return kept
+}

@@ -29,15 +29,17 @@ func (q *line) Pop() any {
 	return e
 }
 
-// pop takes the first in line, nil where nobody waits.
-func (q *line) pop() *entry {
-	if q.Len() == 0 {
+// first in line, nil where nobody waits.
+func (q line) first() *entry {
+	if len(q) == 0 {
 		return nil
 	}
-	e := heap.Pop(q).(*entry)
-	e.queue = nil
-	return e
+	return q[0]
 }
+
+func (q *line) remove(e *entry) { heap.Remove(q, e.index) }
+
+func (q *line) add(e *entry) { heap.Push(q, e) }
 
 func (e *entry) ahead(other *entry) bool {
 	if e.Priority != other.Priority {
@@ -47,4 +49,15 @@ func (e *entry) ahead(other *entry) bool {
 		return e.Created.Before(other.Created)
 	}
 	return e.UID < other.UID
+}
+
+// inLine orders entries by who is ahead.
+func inLine(a, b *entry) int {
+	switch {
+	case a == b:
+		return 0
+	case a.ahead(b):
+		return -1
+	}
+	return 1
 }

@@ -101,6 +101,8 @@ type Verdict struct {
 	Holds []v1alpha1.Hold
 	// Until is when a clock frees it; zero where only a change does.
 	Until time.Time
+	// PolicyHash over the policies that let it pass.
+	PolicyHash string
 }
 
 // Confirmation is what the API server itself said in the moment before the deed.

@@ -332,6 +332,9 @@ func decidedOn(s *Snapshot) *v1alpha1.DecidedOn {
 		decided.SignedBy = s.Operation.Annotations[v1alpha1.AnnotationSignedBy]
 	}
 	decided.Requester = s.Operation.Annotations[v1alpha1.AnnotationRequester]
+	if s.Verdict != nil {
+		decided.PolicyHash = s.Verdict.PolicyHash
+	}
 	if s.Profile != nil {
 		decided.ProfileHash = s.Profile.Hash
 		decided.OSVersion = s.Profile.Image.OSVersion

@@ -13,7 +13,7 @@ import (
 
 const (
 	// AnnotationWave on an Operation names the wave that it was made in.
-	AnnotationWave = "stargate.io/wave"
+	AnnotationWave = v1alpha1.AnnotationWave
 	// AnnotationRevision on an Operation names the revision that it was made for.
 	AnnotationRevision = "stargate.io/revision"
 

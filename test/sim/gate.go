@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -13,22 +12,18 @@ import (
 
 // admit mirrors engine/controllers/gate.go, with the real ledger.
 func (p *process) admit(s *operation.Snapshot, limit int) operation.Verdict {
-	verdict := p.ledger.Request(ask(s.Operation, s.Site.Name, limit))
+	verdict := p.ledger.Request(ask(s.Operation, s.Site.Name, limit), s.Now)
 	p.wakeAll(verdict.Wake)
-	switch {
-	case verdict.Admitted:
-		return operation.Verdict{Admitted: true}
-	case verdict.BusyWith != "":
-		return operation.Verdict{Holds: []v1alpha1.Hold{{Source: "Server/" + s.Server.Name, Rule: "one-operation-per-server",
-			Reason: v1alpha1.ReasonServerBusy, Message: fmt.Sprintf("Operation %s is at work on it", verdict.BusyWith)}}}
-	}
-	return operation.Verdict{Holds: []v1alpha1.Hold{{Source: "Datacenter/" + s.Site.Name, Rule: "concurrent-operations",
-		Reason: v1alpha1.ReasonLimitReached, Message: fmt.Sprintf("%d of %d", verdict.Active, verdict.Limit)}}}
+	return operation.Verdict{Admitted: verdict.Admitted, Denied: verdict.Denied, Holds: verdict.Holds, Until: verdict.Until, PolicyHash: verdict.PolicyHash}
 }
 
-func (p *process) occupy(op *v1alpha1.Operation, site string) { p.ledger.Occupy(ask(op, site, 0)) }
+func (p *process) occupy(op *v1alpha1.Operation, site string) {
+	p.wakeAll(p.ledger.Occupy(ask(op, site, 0), p.world.wall()))
+}
 
-func (p *process) release(uid types.UID) { p.wakeAll(p.ledger.Release(string(uid))) }
+func (p *process) release(uid types.UID) {
+	p.wakeAll(p.ledger.Release(string(uid), p.world.wall()))
+}
 
 func (p *process) wakeAll(keys []ledger.Key) {
 	for _, key := range keys {
@@ -42,6 +37,7 @@ func ask(op *v1alpha1.Operation, site string, limit int) ledger.Ask {
 		Server: ledger.Key(op.Namespace + "/" + op.Spec.ServerRef.Name),
 		Site:   ledger.Key(op.Namespace + "/" + site), Limit: limit,
 		Priority: op.Spec.Priority, Created: op.CreationTimestamp.Time,
+		Action: string(op.Spec.Operation), Disrupts: ledger.Disrupts(op.Spec.Operation), Begun: underway(op) || operation.HooksBegun(&op.Status),
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"container/heap"
 	"slices"
 	"time"
+
+	"stargate.io/stargate/engine/ledger"
 )
 
 // ending is when an Operation ends.
@@ -170,7 +172,7 @@ type change struct {
 
 // turn a machine up or down.
 func (w *world) turn(m *machine) {
-	up := isUp(&m.server)
+	up := ledger.Up(&m.server)
 	if up == m.up {
 		return
 	}

@@ -18,7 +18,7 @@ type Estimate struct {
 // Assumed of a repave where none was ever seen, and of what is no repave.
 var (
 	AssumedRepave = Estimate{Likely: 20 * time.Minute, Late: 40 * time.Minute}
-	assumedOther  = Estimate{Likely: 5 * time.Minute, Late: 15 * time.Minute}
+	AssumedOther  = Estimate{Likely: 5 * time.Minute, Late: 15 * time.Minute}
 )
 
 // enough runs of one site and profile to go by them alone.

@@ -1,9 +1,7 @@
 package forecast
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,7 +34,7 @@ func (w *world) carryOn() {
 			pending = append(pending, r)
 			continue
 		}
-		w.gate.Occupy(w.askOf(r))
+		w.wakeUp(w.gate.Occupy(w.askOf(r), w.now))
 		w.begin(r, w.now.Sub(op.Status.Attempts[0].StartedAt.Time))
 	}
 	for _, r := range pending {
@@ -78,6 +76,7 @@ func (w *world) askOf(r *run) ledger.Ask {
 	ask := ledger.Ask{
 		UID: string(r.op.UID), Key: ledger.Key(r.op.Namespace + "/" + r.op.Name), Server: ledger.Key(r.op.Namespace + "/" + r.op.Spec.ServerRef.Name),
 		Site: ledger.Key(at.Namespace + "/" + at.Name), Priority: r.op.Spec.Priority, Created: r.op.CreationTimestamp.Time,
+		Action: string(r.op.Spec.Operation), Disrupts: ledger.Disrupts(r.op.Spec.Operation),
 	}
 	if dc != nil {
 		ask.Limit = int(dc.Spec.Limits.ConcurrentOperations)
@@ -93,17 +92,15 @@ func (w *world) ask(r *run) {
 	}
 	ask := w.askOf(r)
 	w.waiting[ask.Key] = r
-	verdict := w.gate.Request(ask)
-	w.wakeUp(verdict.Wake)
+	verdict := w.gate.Request(ask, w.now)
 	switch {
 	case verdict.Admitted:
-		w.wakeUp([]ledger.Key{ask.Key})
-	case verdict.Limit > 0:
-		site := string(ask.Site)
-		r.held(&v1alpha1.Hold{Source: "Datacenter/" + site[strings.LastIndex(site, "/")+1:], Rule: "concurrentOperations", Reason: v1alpha1.ReasonLimitReached,
-			Message:  fmt.Sprintf("%d of %d Operations that the datacenter takes at once are at work", verdict.Active, verdict.Limit),
-			Observed: strconv.Itoa(verdict.Active), Limit: strconv.Itoa(verdict.Limit), ClearsWhen: "one of them ends"})
+		delete(w.waiting, ask.Key)
+		w.begin(r, 0)
+	case verdict.Holds[0].Reason != v1alpha1.ReasonServerBusy:
+		r.held(&verdict.Holds[0])
 	}
+	w.wakeUp(verdict.Wake)
 }
 
 // held tells the wave of an Operation what it waits for.
@@ -141,12 +138,11 @@ func because(reason string) string {
 	return " (" + reason + ")"
 }
 
-// wakeUp starts those who have a place now.
+// wakeUp asks again for those who have a place now, or wait for something else.
 func (w *world) wakeUp(keys []ledger.Key) {
 	for _, key := range keys {
 		if r := w.waiting[key]; r != nil {
-			delete(w.waiting, key)
-			w.begin(r, 0)
+			w.ask(r)
 		}
 	}
 }
@@ -157,7 +153,7 @@ var oneAttempt = []v1alpha1.Attempt{{Number: 1}}
 // begin an Operation that has run for so long already.
 func (w *world) begin(r *run, since time.Duration) {
 	at, _ := w.sites.of(&r.machine.server)
-	estimate := assumedOther
+	estimate := AssumedOther
 	if r.op.Spec.Operation == v1alpha1.ActionRepave && r.op.Spec.ProvisioningProfileRef != nil {
 		estimate = w.in.Durations.Of(at, r.op.Spec.ProvisioningProfileRef.Name)
 	}
@@ -168,7 +164,7 @@ func (w *world) begin(r *run, since time.Duration) {
 	r.op.Status.Phase, r.op.Status.Attempts = v1alpha1.OperationRunning, oneAttempt
 	status := &r.machine.server.Status
 	status.ActiveOperation = &v1alpha1.ActiveOperation{Name: r.op.Name, UID: string(r.op.UID)}
-	if disrupts(r.op) {
+	if ledger.Disrupts(r.op.Spec.Operation) {
 		status.State = v1alpha1.ServerProvisioning
 		w.turn(r.machine)
 	}
@@ -188,10 +184,6 @@ func (w *wave) begin(now time.Time, server string, estimate Estimate) {
 	w.servers = append(w.servers, server)
 	w.running++
 	w.peak = max(w.peak, w.running)
-}
-
-func disrupts(op *v1alpha1.Operation) bool {
-	return op.Spec.Operation != v1alpha1.ActionInspect && op.Spec.Operation != v1alpha1.ActionPowerOn
 }
 
 // end an Operation well, and start who had waited for its place.
@@ -221,7 +213,7 @@ func (w *world) end(r *run) {
 		delete(l.snapshot.Operations, r.op.Name)
 		w.look(l)
 	}
-	w.wakeUp(w.gate.Release(string(r.op.UID)))
+	w.wakeUp(w.gate.Release(string(r.op.UID), w.now))
 }
 
 // cancel an Operation that has not started.
@@ -233,5 +225,5 @@ func (w *world) cancel(l *lane, name string) {
 	op.Status.Phase = v1alpha1.OperationCancelled
 	l.withdrawn = append(l.withdrawn, name)
 	delete(w.waiting, ledger.Key(op.Namespace+"/"+op.Name))
-	w.wakeUp(w.gate.Release(string(op.UID)))
+	w.wakeUp(w.gate.Release(string(op.UID), w.now))
 }

@@ -79,20 +79,13 @@ func newWorld(in *Input, late bool) *world {
 		if server.UID == "" {
 			all[i].server.UID = types.UID("new/" + server.Namespace + "/" + server.Name)
 		}
-		all[i].up, all[i].touched = isUp(&all[i].server), server.Status.State != v1alpha1.ServerUntouched
+		all[i].up, all[i].touched = ledger.Up(&all[i].server), server.Status.State != v1alpha1.ServerUntouched
 		w.machines[key{server.Namespace, server.Name}] = &all[i]
 	}
 	w.settle()
 	w.gate.Rebuild(nil)
 	w.carryOn()
 	return w
-}
-
-// isUp tells whether a server serves: it was touched, and is ready.
-func isUp(server *v1alpha1.Server) bool {
-	status := &server.Status
-	return status.State == v1alpha1.ServerReady && status.Quarantine == nil && !server.Spec.Maintenance &&
-		!meta.IsStatusConditionFalse(status.Conditions, v1alpha1.ConditionReady)
 }
 
 // settle gives each group its servers, by name.

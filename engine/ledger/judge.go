@@ -1,0 +1,278 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/policies/rules"
+)
+
+// maxHolds bounds what a status lists.
+const maxHolds = 32
+
+// Notice is what a rule says of an Operation that it lets pass: a warning, an audit, or what would have
+// been if its policy were enforced.
+type Notice struct {
+	Policy, Rule string
+	Effect       rules.Effect
+	DryRun       bool
+	Message      string
+}
+
+// judgement of one Operation, in one moment.
+type judgement struct {
+	denied bool
+	holds  []v1alpha1.Hold
+	// wait is the one of the things that hold it under which it waits; first is its hold.
+	wait  blocker
+	first int
+	// until is when to ask again though nothing changes; zero for not at all.
+	until   time.Time
+	notices []Notice
+	matched []Policy
+}
+
+func (j *judgement) passes() bool { return len(j.holds) == 0 }
+
+// told is what a status says that an Operation waits for, in short.
+func (j *judgement) told() string {
+	first := &j.holds[0]
+	until := ""
+	if first.Until != nil {
+		until = first.Until.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprint(j.denied, " ", first.Source, " ", first.Rule, " ", first.Reason, " ", until)
+}
+
+// judge an Operation by the ledger's own rules and by every policy. Where it need not be told in full,
+// a server that is busy says enough.
+func (l *Ledger) judge(e *entry, now time.Time, full bool) judgement {
+	var j judgement
+	site := l.room(e.Site)
+	if !e.reserved && e.machine.active > 0 {
+		j.add(busyHold(e), blocker{classKey: classKey{kind: waitServer}}, time.Time{})
+		if !full {
+			return j
+		}
+	}
+	l.ask(e, now, &j)
+	if !e.reserved && site.isFull() {
+		j.add(fullHold(e, site), blocker{classKey: classKey{kind: waitSite}, site: site}, time.Time{})
+	}
+	j.order()
+	return j
+}
+
+// add what holds an Operation. It waits under what frees it most surely and costs least to wait for.
+func (j *judgement) add(hold v1alpha1.Hold, wait blocker, until time.Time) {
+	if !j.denied && (len(j.holds) == 0 || preference[wait.kind] < preference[j.wait.kind]) {
+		j.first, j.wait, j.until = len(j.holds), wait, until
+	}
+	j.holds = append(j.holds, hold)
+}
+
+// preference among what to wait under: what no event frees first, because nothing needs to be looked at
+// meanwhile.
+var preference = map[waitKind]int{waitNothing: 0, waitClock: 1, waitServer: 2, waitCount: 3, waitSite: 4, waitAny: 5}
+
+// order puts what the Operation waits for first, and bounds the list.
+func (j *judgement) order() {
+	if len(j.holds) == 0 {
+		return
+	}
+	first := j.holds[j.first]
+	j.holds = slices.Delete(j.holds, j.first, j.first+1)
+	j.holds = slices.Insert(j.holds, 0, first)
+	j.first = 0
+	if len(j.holds) > maxHolds {
+		j.holds = j.holds[:maxHolds]
+	}
+}
+
+// ask every policy.
+func (l *Ledger) ask(e *entry, now time.Time, j *judgement) {
+	if e.Facts == nil || len(l.policies) == 0 {
+		return
+	}
+	facts := *e.Facts
+	facts.Now = now
+	fleet := &view{ledger: l, entry: e, now: now}
+	for _, policy := range l.policies {
+		result := policy.Evaluate(&facts, fleet)
+		if result.Matched {
+			j.matched = append(j.matched, policy)
+		}
+		for i := range result.Findings {
+			l.find(e, &result.Findings[i], now, j)
+		}
+	}
+}
+
+// find takes one finding in.
+func (l *Ledger) find(e *entry, f *rules.Finding, now time.Time, j *judgement) {
+	blocks := f.Effect == rules.Hold || f.Effect == rules.Deny
+	switch {
+	case blocks && slices.ContainsFunc(e.Overrides, func(rule string) bool { return rule == f.Policy || rule == f.Policy+"/"+f.Rule }):
+	case f.DryRun || !blocks:
+		j.notices = append(j.notices, Notice{Policy: f.Policy, Rule: f.Rule, Effect: f.Effect, DryRun: f.DryRun, Message: f.Message})
+	case f.Effect == rules.Deny:
+		if !j.denied {
+			j.denied, j.first, j.until = true, len(j.holds), time.Time{}
+		}
+		j.holds = append(j.holds, holdOf(f))
+	default:
+		wait, until := l.blockerOf(e, f, now)
+		j.add(holdOf(f), wait, until)
+	}
+}
+
+// backstop is how soon a rule is asked again that several counts decide together: of many who wait for
+// such a one, not all are looked at for each change.
+const backstop = time.Minute
+
+// blockerOf says what frees an Operation from a rule.
+func (l *Ledger) blockerOf(e *entry, f *rules.Finding, now time.Time) (blocker, time.Time) {
+	key := classKey{policy: f.Policy, rule: f.Rule}
+	until := earliest(f, now)
+	var reads []rules.Question
+	for _, asked := range f.Asked {
+		if l.counters[asked.Question.Dimension] != nil && !slices.Contains(reads, asked.Question) {
+			reads = append(reads, asked.Question)
+		}
+	}
+	var counts []*rules.Release
+	for i := range f.Releases {
+		if f.Releases[i].Question != nil {
+			counts = append(counts, &f.Releases[i])
+		}
+	}
+	switch {
+	case len(reads) == 0 && !until.IsZero() && f.Recheck == 0:
+		key.kind, key.at = waitClock, until.UnixNano()
+	case len(reads) == 0:
+		key.kind = waitNothing
+	case len(reads) == 1 && len(counts) == 1 && *counts[0].Question == reads[0] && reads[0].Kind != rules.Failed:
+		key.kind, key.question, key.threshold = waitCount, reads[0], counts[0].Count
+		key.rising = counts[0].Count > answered(f, reads[0])
+		key.own = (&view{ledger: l, entry: e}).own(l.counters[reads[0].Dimension], reads[0].Values)
+	default:
+		key.kind = waitAny
+		if later := now.Add(backstop); until.IsZero() || until.After(later) {
+			until = later
+		}
+		return blocker{classKey: key, reads: reads}, until
+	}
+	return blocker{classKey: key}, until
+}
+
+func answered(f *rules.Finding, q rules.Question) int64 {
+	for _, asked := range f.Asked {
+		if asked.Question == q {
+			return asked.Answer.Count
+		}
+	}
+	return 0
+}
+
+// earliest is when a rule is to be asked again though nothing changes; zero for never.
+func earliest(f *rules.Finding, now time.Time) time.Time {
+	var first time.Time
+	sooner := func(at time.Time) {
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	for _, release := range f.Releases {
+		sooner(release.At)
+	}
+	for _, asked := range f.Asked {
+		sooner(asked.Answer.Changes)
+	}
+	if f.Recheck > 0 {
+		sooner(now.Add(f.Recheck))
+	}
+	if !first.IsZero() && !first.After(now) {
+		return now.Add(time.Second) // what says that it is over, and is not, is not asked without end
+	}
+	return first
+}
+
+// holdOf a finding.
+func holdOf(f *rules.Finding) v1alpha1.Hold {
+	hold := v1alpha1.Hold{Source: "Policy/" + f.Policy, Rule: f.Rule, Reason: f.Reason, Message: f.Message}
+	var clears []string
+	for i := range f.Releases {
+		release := &f.Releases[i]
+		if !release.At.IsZero() && (hold.Until == nil || release.At.Before(hold.Until.Time)) {
+			at := metav1.NewTime(release.At)
+			hold.Until = &at
+		}
+		if release.Text != "" {
+			clears = append(clears, release.Text)
+		}
+		if release.Question != nil && len(f.Asked) == 1 {
+			count, limit := answered(f, *release.Question), release.Count
+			if limit < count {
+				limit++ // the Operation itself is the one that is missing
+			}
+			hold.Observed, hold.Limit = fmt.Sprint(count), fmt.Sprint(limit)
+			if hold.Reason == rules.ReasonViolated {
+				hold.Reason = v1alpha1.ReasonLimitReached
+			}
+		}
+	}
+	hold.ClearsWhen = strings.Join(clears, ", or ")
+	return hold
+}
+
+func busyHold(e *entry) v1alpha1.Hold {
+	_, server, _ := strings.Cut(string(e.Server), "/")
+	_, name, _ := strings.Cut(string(e.machine.holder), "/")
+	return v1alpha1.Hold{
+		Source: "Server/" + server, Rule: "one-operation-per-server", Reason: v1alpha1.ReasonServerBusy,
+		Message:  fmt.Sprintf("Operation %s is at work on server %s", name, server),
+		Observed: "1", Limit: "1", ClearsWhen: "Operation/" + name + " ends",
+	}
+}
+
+func fullHold(e *entry, site *room) v1alpha1.Hold {
+	_, name, _ := strings.Cut(string(e.Site), "/")
+	return v1alpha1.Hold{
+		Source: "Datacenter/" + name, Rule: "concurrent-operations", Reason: v1alpha1.ReasonLimitReached,
+		Message:  fmt.Sprintf("%d of %d Operations that Datacenter %s allows at once are under way", site.active, site.limit, name),
+		Observed: fmt.Sprint(site.active), Limit: fmt.Sprint(site.limit), ClearsWhen: "one of them ends",
+	}
+}
+
+// verdict on an Operation that has been judged.
+func (l *Ledger) verdict(e *entry, j *judgement, wake []Key) Verdict {
+	v := Verdict{Holds: j.holds, Denied: j.denied, Until: j.until, Wake: wake}
+	if !j.passes() {
+		return v
+	}
+	v.Admitted = true
+	v.PolicyHash = hashOf(j.matched)
+	if !e.noticed {
+		v.Notices, e.noticed = j.notices, true
+	}
+	return v
+}
+
+// hashOf policies, in the order of their names; empty for none.
+func hashOf(policies []Policy) string {
+	if len(policies) == 0 {
+		return ""
+	}
+	sum := sha256.New()
+	for _, policy := range policies {
+		fmt.Fprintf(sum, "%s=%s\n", policy.Name(), policy.Hash())
+	}
+	return hex.EncodeToString(sum.Sum(nil))[:32]
+}
