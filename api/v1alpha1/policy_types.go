@@ -34,7 +34,8 @@ type PolicySpec struct {
 	// +optional
 	Match Match `json:"match,omitzero"`
 
-	// MatchConditions narrow match down: the rules are asked only where all of these are true.
+	// MatchConditions narrow match down: the rules are asked only where all of these are true. One that
+	// ends in an error holds the Operation, unless another is false.
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
