@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,7 @@ type actOptions struct {
 	onlyIfNeeded bool
 	name         string
 	reason       string
+	override     []string
 	retries      int32
 	priority     int32
 	jobTimeout   time.Duration
@@ -101,6 +103,7 @@ func (o *actOptions) bind(a *App, command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVar(&o.name, "name", "", "Name of the Operation. Default: VERB-SERVER-xxxxx")
 	flags.StringVar(&o.reason, "reason", "", "Why, kept with the Operation")
+	flags.StringArrayVar(&o.override, "override", nil, "Let it pass a policy, or one rule of it (policy/rule); needs --reason and the verb override")
 	flags.Int32Var(&o.retries, "retries", 0, "Jobs to try again after one that failed, 0 to 10")
 	flags.Int32Var(&o.priority, "priority", 0, "Who goes first where several wait, -1000 to 1000")
 	flags.DurationVar(&o.jobTimeout, "job-timeout", 0, "How long one attempt may take. Default: 2h for repave, else 15m")
@@ -124,6 +127,14 @@ func (o *actOptions) check(servers []string) error {
 		return usagef("--job-timeout: expected 1s to 168h, got %s", o.jobTimeout)
 	case o.ttl < 0:
 		return usagef("--ttl cannot be below zero")
+	}
+	if len(o.override) > 0 {
+		if err := checkReason(o.reason); err != nil {
+			return err
+		}
+		if err := checkRules(o.override); err != nil {
+			return err
+		}
 	}
 	if err := within("--retries", o.retries, 0, 10); err != nil {
 		return err
@@ -245,6 +256,11 @@ func (o *actOptions) build(server *v1alpha1.Server, suffix string) *v1alpha1.Ope
 	}
 	if o.reason != "" {
 		op.Annotations = map[string]string{v1alpha1.AnnotationReason: o.reason}
+	}
+	if len(o.override) > 0 {
+		// Who overrides is written by the API server.
+		op.Annotations[v1alpha1.AnnotationOverride] = strings.Join(o.override, "\n")
+		op.Annotations[v1alpha1.AnnotationOverrideReason] = o.reason
 	}
 	return op
 }

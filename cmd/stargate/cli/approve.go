@@ -21,7 +21,9 @@ type approveOptions struct {
 	reason, output string
 	// commit of a fleet, or wave of a group, that is meant; empty for what waits.
 	commit, wave string
-	yes          bool
+	// override names rules that an Operation is to pass.
+	override []string
+	yes      bool
 }
 
 func (o *approveOptions) bind(a *App, command *cobra.Command) {
@@ -33,33 +35,49 @@ func (o *approveOptions) bind(a *App, command *cobra.Command) {
 func (a *App) approveCommand() *cobra.Command {
 	options := &approveOptions{}
 	command := &cobra.Command{
-		Use:   "approve fleet|group NAME",
-		Short: "Let go what waits for a person: a commit that the guard holds, a wave",
+		Use:   "approve fleet|group|operation NAME",
+		Short: "Let go what waits for a person: a commit that the guard holds, a wave, an Operation",
 		Long: `Let go what waits for a person. Of a fleet it is the commit that the guard holds,
 since more servers would be repaved, or more objects deleted, than it lets pass
 unasked. Of a group it is what its guard holds, or the wave that needs an approval.
+Of an Operation it is what a policy asks approvals for; several people may approve
+it, and who asked for it does not count. With --override it passes rules by name.
 
 What waits is shown first, and the approval names it: where something else waits
 by the time that it is written, nothing is approved.`,
 		Example: a.text(`  stargate approve fleet prod --reason "first provisioning, CHG-1042"
   stargate approve fleet prod --commit 9f1c2ab -y --reason CHG-1042
-  stargate approve group web -n dc-west --wave r1 --reason "canaries look fine"`),
-		ValidArgsFunction: a.completeTarget(fleetKind(), groupKind()),
+  stargate approve group web -n dc-west --wave r1 --reason "canaries look fine"
+  stargate approve operation repave-gpu-007-x7k2p --reason "seen with Ana"
+  stargate approve operation repave-gpu-007-x7k2p --override business-hours --reason "INC-7, it burns"`),
+		ValidArgsFunction: a.completeTarget(fleetKind(), groupKind(), operationKind()),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			found, err := oneTarget(args, options.reason, options.output, fleetKind(), groupKind())
+			found, err := oneTarget(args, options.reason, options.output, fleetKind(), groupKind(), operationKind())
 			if err != nil {
 				return err
 			}
-			if found.kind.cluster {
-				return a.approveFleet(cmd.Context(), found.names[0], options)
-			}
-			return a.approveGroup(cmd.Context(), found.names[0], options)
+			return a.approveTarget(cmd.Context(), found, options)
 		},
 	}
 	options.bind(a, command)
 	command.Flags().StringVar(&options.commit, "commit", "", "Of a fleet: only this commit, or its first letters")
 	command.Flags().StringVar(&options.wave, "wave", "", "Of a group: this wave. Default: what waits, the guard first")
+	command.Flags().StringArrayVar(&options.override, "override", nil, "Of an Operation: let it pass a policy, or one rule of it (policy/rule)")
 	return command
+}
+
+func (a *App) approveTarget(ctx context.Context, found target, options *approveOptions) error {
+	name := found.names[0]
+	if found.kind.title == operationKind().title {
+		return a.approveOperation(ctx, name, options)
+	}
+	if len(options.override) > 0 {
+		return usagef("--override is for Operations")
+	}
+	if found.kind.cluster {
+		return a.approveFleet(ctx, name, options)
+	}
+	return a.approveGroup(ctx, name, options)
 }
 
 func (o *approveOptions) checkCommit() error {
@@ -211,7 +229,8 @@ type approved struct {
 	waits func(client.Object) bool
 }
 
-// approve writes the approval with who gave it, onto an object that still waits for it and no other.
+// approve writes the approval with who gave it, onto an object that still waits for it and no other. The
+// API server writes the name itself; where it cannot, it checks the one that is written here.
 func (a *App) approve(ctx context.Context, c *cluster, k kind, name string, options *approveOptions, yes approved) error {
 	who, err := c.whoami(ctx)
 	if err != nil {

@@ -45,11 +45,14 @@ func needsToUse() []need {
 		{group: group, resource: "servergroups", verbs: look, lost: "rollout, tree and status do not work"},
 		{group: group, resource: "fleets", verbs: look, lost: "fleet, tree fleet and rollout status --fleet do not work", optional: true, cluster: true},
 		{group: group, resource: "operations", verbs: []string{"create"}, lost: "you cannot repave, reboot, inspect or change power", optional: true},
-		{group: group, resource: "operations", verbs: []string{"patch"}, lost: "you cannot cancel or resolve", optional: true},
+		{group: group, resource: "servers", verbs: []string{"repave", "reboot", "power"}, lost: "admission refuses Operations of yours that do it", optional: true},
+		{group: group, resource: "servers", verbs: []string{"approve", "override"}, lost: "admission refuses it of you", optional: true},
+		{group: group, resource: "operations", verbs: []string{"patch"}, lost: "you cannot cancel, resolve or approve", optional: true},
 		{group: group, resource: "servers", verbs: []string{"patch"}, lost: "you cannot release or pause servers", optional: true},
 		{group: group, resource: "datacenters", verbs: []string{"patch"}, lost: "you cannot pause datacenters", optional: true},
 		{group: group, resource: "servergroups", verbs: []string{"patch"}, lost: "you cannot pause, resume or approve rollouts", optional: true},
 		{group: group, resource: "fleets", verbs: []string{"patch"}, lost: "you cannot reconcile, suspend, resume or approve fleets", optional: true, cluster: true},
+		{group: group, resource: "fleets", verbs: []string{"approve"}, lost: "admission refuses it of you", optional: true, cluster: true},
 	}
 }
 
