@@ -24,7 +24,7 @@ const (
 var keeps = map[string]string{
 	InUse:             "what is in use does not vanish",
 	Requester:         "an Operation says truly who asked for it",
-	Action:            "repave, reboot and power are for those who have that verb on the server",
+	Action:            "repave, reboot and power, and to cancel them, are for those who have that verb on the server",
 	OperationSource:   "an Operation says truly which rollout and commit it is of",
 	Source:            "an object says truly which commit it is of",
 	OperationApproval: "an Operation says truly who approved it, and who asked for it does not",

@@ -181,7 +181,7 @@ func TestPeopleMay(t *testing.T) {
 	for ask, who := range map[string]string{
 		"list servers.stargate.io": everybody, "watch operations.stargate.io": everybody, "get servergroups.stargate.io": everybody,
 		"get datacenters.stargate.io": everybody, "get provisioningprofiles.stargate.io": everybody,
-		"create operations.stargate.io": "edith adam rob rita", "patch operations.stargate.io": "edith adam april oscar", "delete operations.stargate.io": "edith adam", "update operations.stargate.io": "edith adam",
+		"create operations.stargate.io": "edith adam rob rita", "patch operations.stargate.io": "edith adam rob rita april oscar", "delete operations.stargate.io": "edith adam", "update operations.stargate.io": "edith adam",
 		"repave servers.stargate.io": "edith adam rita", "reboot servers.stargate.io": "edith adam rob rita", "power servers.stargate.io": "edith adam rob rita",
 		"approve servers.stargate.io": "adam april", "override servers.stargate.io": "oscar", "patch servergroups.stargate.io": "edith adam", "patch servers.stargate.io": "edith adam", "delete servergroups.stargate.io": "edith adam", "update provisioningprofiles.stargate.io": "edith adam",
 		"create datacenters.stargate.io": "adam", "delete datacenters.stargate.io": "adam",

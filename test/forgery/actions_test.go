@@ -70,6 +70,37 @@ func (p *person) act(t *testing.T, action, server string) error {
 	return nil
 }
 
+// TestSteering: who cancels an Operation, reorders it or says what became of its job needs the verb that
+// it took to make it; who may patch Operations to approve them does not have it.
+func TestSteering(t *testing.T) {
+	w := newWorld(t)
+	rita := w.person(t, "rita-"+w.namespace).is(t, "stargate-operator-repave").ready(t, "repave servers", "patch operations")
+	rob := w.person(t, "rob-"+w.namespace).is(t, "stargate-operator-reboot").ready(t, "reboot servers", "patch operations")
+	april := w.person(t, "april-"+w.namespace).is(t, "stargate-approver").ready(t, "approve servers", "patch operations")
+	repave := map[string]any{"operation": "repave", "serverRef": map[string]any{"name": "server-001"}, "provisioningProfileRef": map[string]any{"name": "os"}}
+	w.make(t, kind{"Operation", "operations", true, repave}, rita, "repave", nil)
+	w.make(t, operations, rob, "reboot", nil)
+	for name, patch := range map[string]string{
+		"cancel": `{"spec":{"cancel":true}}`, "priority": `{"spec":{"priority":7}}`,
+		"resolve": `{"metadata":{"annotations":{"stargate.io/resolve":"x=it-did-not"}}}`,
+	} {
+		for _, each := range []struct {
+			by      *person
+			allowed string
+		}{{april, ""}, {rob, "reboot"}, {rita, "reboot repave"}} {
+			for _, op := range []string{"reboot", "repave"} {
+				out, err := each.by.kubectl(t, "patch", operations.plural+".stargate.io", op, "--type=merge", "--dry-run=server", "-p", patch)
+				if want := strings.Contains(each.allowed, op); (err == nil) != want {
+					t.Errorf("%s of a %s by %s: %v\n%s", name, op, each.by.name, err, out)
+				}
+				if err != nil && !strings.Contains(out, "may not cancel, reorder or resolve a "+op+" of server server-001: that takes the verb "+op) {
+					t.Errorf("%s of a %s by %s: refused as %s", name, op, each.by.name, out)
+				}
+			}
+		}
+	}
+}
+
 // TestControllerMayWrite what it goes by, by the roles that are installed: Operations of rollouts, and
 // what comes out of a repository, which leaves the approval of a person alone.
 func TestControllerMayWrite(t *testing.T) {
