@@ -6,9 +6,9 @@ function run(ctx)
     return ctx.done()
   end
   kube.cordon()
-  local drained = kube.drain()
-  if drained.left > 0 then
-    return ctx.wait("15s", "draining " .. ctx.server.nodeName .. ": " .. drained.left .. " pods left")
+  local left = kube.drain()
+  if left > 0 then
+    return ctx.wait("15s", "draining " .. ctx.server.nodeName .. ": " .. left .. " pods left")
   end
   return ctx.done()
 end

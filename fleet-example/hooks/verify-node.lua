@@ -4,8 +4,8 @@ function run(ctx)
   if not ctx.job.succeeded or not ctx.server.nodeName then
     return ctx.done()
   end
-  local node = kube.nodeReady()
-  if not node.ready then
+  local ready, node = kube.nodeReady()
+  if not ready then
     return ctx.wait("15s", "node " .. ctx.server.nodeName .. " is not ready yet: " .. node.message)
   end
   if ctx.operation.action == "repave" then
