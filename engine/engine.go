@@ -71,6 +71,11 @@ type Options struct {
 	MetricsAddress, HealthAddress, PprofAddress string
 	// Workers that reconcile Operations at once; zero for 16.
 	Workers int
+	// Scripts compiles and runs what Hooks say; nil for no Hooks.
+	Scripts controllers.Scripts
+	// HookWorkers that run hooks at once, zero for 8, and HookDeadline of one run, zero for 30s.
+	HookWorkers  int
+	HookDeadline time.Duration
 	// SecretsEvery is how often Secrets are looked at again, which no watch tells about; zero for 30s.
 	SecretsEvery time.Duration
 	// ClientQPS and ClientBurst bound the requests to the API server; zero for no bound, which leaves
@@ -109,19 +114,9 @@ func Run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	restConfig := rest.CopyConfig(options.RESTConfig)
-	restConfig.UserAgent = "stargate"
-	restConfig.QPS, restConfig.Burst = options.ClientQPS, options.ClientBurst
-	if restConfig.QPS == 0 {
-		restConfig.QPS = -1
-	}
-	// It is the process's, not the manager's: two in one process, as tests have them, would race.
-	setLogger.Do(func() { ctrl.SetLogger(options.Logger) })
-	mgr, err := ctrl.NewManager(restConfig, managerOptions(options))
+	restConfig := clientConfig(options)
+	mgr, err := newManager(restConfig, options)
 	if err != nil {
-		return fmt.Errorf("making the manager: %w", err)
-	}
-	if err := addHealth(mgr); err != nil {
 		return err
 	}
 	recorder, stop, err := eventRecorder(options.RESTConfig, mgr.GetScheme())
@@ -143,12 +138,16 @@ func Run(ctx context.Context, options Options) error {
 	}
 	defer ended()
 	defer done()
+	hooks, err := hookOptions(mgr, restConfig, options)
+	if err != nil {
+		return err
+	}
 	err = controllers.Setup(mgr, controllers.Options{
 		Process: process, Scope: scope, Fallback: fallback,
 		Workers: cmp.Or(options.Workers, 16), SecretsEvery: options.SecretsEvery, Recorder: recorder, Background: background,
 		// Who is told to stop keeps the lease until everything has ended; who lost it was not told.
 		Leading: func() bool { return options.LeaderElect && ctx.Err() != nil },
-		Fleets:  fleets,
+		Fleets:  fleets, Hooks: hooks,
 		Vouches: guards.Vouches, OnVouches: guards.OnChange,
 	})
 	if err != nil {
@@ -158,6 +157,27 @@ func Run(ctx context.Context, options Options) error {
 		return fmt.Errorf("running the controllers: %w", err)
 	}
 	return nil
+}
+
+// clientConfig reaches the API server as the controller does.
+func clientConfig(options Options) *rest.Config {
+	restConfig := rest.CopyConfig(options.RESTConfig)
+	restConfig.UserAgent = "stargate"
+	restConfig.QPS, restConfig.Burst = options.ClientQPS, options.ClientBurst
+	if restConfig.QPS == 0 {
+		restConfig.QPS = -1
+	}
+	return restConfig
+}
+
+func newManager(restConfig *rest.Config, options Options) (ctrl.Manager, error) {
+	// It is the process's, not the manager's: two in one process, as tests have them, would race.
+	setLogger.Do(func() { ctrl.SetLogger(options.Logger) })
+	mgr, err := ctrl.NewManager(restConfig, managerOptions(options))
+	if err != nil {
+		return nil, fmt.Errorf("making the manager: %w", err)
+	}
+	return mgr, addHealth(mgr)
 }
 
 // fleetOptions says which Fleets are worked, and how.

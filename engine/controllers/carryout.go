@@ -33,6 +33,8 @@ func (r *Operations) carryOut(ctx context.Context, p *pass, effect operation.Eff
 		return false, r.confirm(ctx, p)
 	case operation.Call:
 		return r.call(p, effect)
+	case operation.RunHook:
+		return r.runHook(ctx, p, effect)
 	}
 	return false, fmt.Errorf("unknown effect %T", effect)
 }
@@ -91,7 +93,7 @@ func (r *Operations) writeStatus(ctx context.Context, p *pass, write operation.W
 	r.operations.wrote(next)
 	r.census.ended(next)
 	p.Operation = next
-	p.intended = write.Intent
+	p.intended, p.wrote = write.Intent, true
 	if write.Intent {
 		p.NotLanded = true
 	}

@@ -21,12 +21,21 @@ func (r *Operations) drain(ctx context.Context) error {
 	<-ctx.Done()
 	limited, cancel := context.WithTimeout(r.background, drainTime)
 	defer cancel()
-	select {
-	case <-r.calls.stop():
-	case <-limited.Done():
+	ended := []<-chan struct{}{r.calls.stop()}
+	if r.hooks != nil {
+		ended = append(ended, r.hooks.stop())
+	}
+	for _, each := range ended {
+		select {
+		case <-each:
+		case <-limited.Done():
+		}
 	}
 	r.stopping.Store(r.leading())
 	open := r.calls.unfolded()
+	if r.hooks != nil {
+		open = append(open, r.hooks.unfolded()...)
+	}
 	if r.stopping.Load() {
 		open = append(open, r.calls.unsent()...)
 	}

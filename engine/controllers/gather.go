@@ -42,7 +42,10 @@ func (r *Operations) gather(ctx context.Context, key types.NamespacedName) (*pas
 		return nil, err
 	}
 	r.calls.tell(op.UID, r.process, &p.Snapshot)
-	if underway(op) {
+	if err := r.gatherHooks(ctx, p); err != nil {
+		return nil, err
+	}
+	if underway(op) || placed(op) {
 		r.gate.Occupy(op, p.Site.Name)
 	}
 	return p, nil

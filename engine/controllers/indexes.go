@@ -18,6 +18,7 @@ const (
 	indexIdentity = "identity"
 	indexLive     = "live"
 	indexGroup    = "live.group"
+	indexHook     = "live.hook"
 )
 
 // byHand is the value of indexGroup for what no rollout made; no group can have that name.
@@ -46,6 +47,13 @@ func Index(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.Operation{}, indexServer, live(func(op *v1alpha1.Operation) string { return op.Spec.ServerRef.Name })},
 		{&v1alpha1.Operation{}, indexProfile, live(profileName)},
 		{&v1alpha1.Operation{}, indexGroup, live(func(op *v1alpha1.Operation) string { return cmp.Or(op.Labels[v1alpha1.LabelGroup], byHand) })},
+		{&v1alpha1.Operation{}, indexHook, func(object client.Object) []string {
+			op, ok := object.(*v1alpha1.Operation)
+			if !ok || op.Status.Phase.Terminal() {
+				return nil
+			}
+			return hookNames(op)
+		}},
 		{&v1alpha1.Operation{}, indexLive, live(func(*v1alpha1.Operation) string { return "true" })},
 		{&v1alpha1.Server{}, indexIdentity, func(object client.Object) []string {
 			server, ok := object.(*v1alpha1.Server)

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -52,8 +54,13 @@ var (
 	}, []string{"reason"})
 )
 
+var hookSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	Name: "stargate_hook_run_duration_seconds", Help: "How long runs of hooks took, by what they came to.",
+	Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
+}, []string{"hook", "outcome"})
+
 func init() {
-	metrics.Registry.MustRegister(operationsEnded, operationSeconds, holdsWritten, siteCalls, siteActive, policyFindings, groupServers, groupHolds)
+	metrics.Registry.MustRegister(hookSeconds, operationsEnded, operationSeconds, holdsWritten, siteCalls, siteActive, policyFindings, groupServers, groupHolds)
 }
 
 // observeGroup counts what a group's status is about to say.
@@ -69,6 +76,10 @@ func observeGroup(group *v1alpha1.ServerGroup, status *v1alpha1.ServerGroupStatu
 
 func forgetGroup(key types.NamespacedName) {
 	groupServers.DeletePartialMatch(prometheus.Labels{"datacenter": key.Namespace, "group": key.Name})
+}
+
+func observeHook(name string, outcome operation.HookOutcome, took time.Duration) {
+	hookSeconds.WithLabelValues(name, string(outcome)).Observe(took.Seconds())
 }
 
 func observeCall(site string, kind operation.CallKind, err error) {

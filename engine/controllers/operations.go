@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -22,6 +23,7 @@ import (
 	"stargate.io/stargate/engine/admission"
 	"stargate.io/stargate/engine/ledger"
 	"stargate.io/stargate/engine/operation"
+	"stargate.io/stargate/policies/hooks"
 )
 
 // maxEffects bounds one pass; a decision that does not come to an end is a bug, and must not spin.
@@ -29,12 +31,17 @@ const maxEffects = 24
 
 // Operations reconciles Operations.
 type Operations struct {
-	client   client.Client
-	live     client.Reader
-	clock    clock.Clock
-	gate     Gate
-	sites    *sites
-	calls    *calls
+	client client.Client
+	live   client.Reader
+	clock  clock.Clock
+	gate   Gate
+	sites  *sites
+	calls  *calls
+	// hooks runs hooks, and hookBook has their scripts; nil where none are run.
+	hooks    *hookRuns
+	hookBook *hookBook
+	hookHost func(*v1alpha1.Server, *v1alpha1.SecretKeyReference) hooks.Host
+	hookLog  logr.Logger
 	recorder record.EventRecorder
 	rebuild  *rebuild
 	roster   *roster
@@ -78,8 +85,10 @@ type pass struct {
 		uid        types.UID
 		generation int64
 	}
-	// intended: the open attempt's intent was written in this very pass.
-	intended bool
+	// intended: the open attempt's intent was written in this very pass; wrote: some status of the Operation was.
+	intended, wrote bool
+	// hooks beside Snapshot.Hooks. They are the cache's own, and only read.
+	hooks []*v1alpha1.Hook
 }
 
 // Reconcile brings one Operation as far as it can go now.
@@ -105,7 +114,7 @@ func (r *Operations) Reconcile(ctx context.Context, request reconcile.Request) (
 			return r.setBack(ctx, p, effect, err)
 		}
 		if done {
-			r.calls.folded(p.Operation.UID, p.Reply)
+			r.folded(p)
 			return reconcile.Result{}, nil
 		}
 		p.Now = r.clock.Now()
@@ -142,13 +151,13 @@ func (r *Operations) count(ctx context.Context, namespace string) error {
 
 // rest waits, and gives back what an Operation that has ended or waits for something else had.
 func (r *Operations) rest(p *pass, wait operation.Wait) reconcile.Result {
-	r.calls.folded(p.Operation.UID, p.Reply)
+	r.folded(p)
 	finished := p.Operation.Status.Phase.Terminal()
 	if finished || wait.FreeSlot {
 		r.gate.Release(p.Operation.UID)
 	}
 	if finished {
-		r.calls.forget(p.Operation.UID)
+		r.forgetCalls(p.Operation.UID)
 	}
 	if wait.Until.IsZero() {
 		return reconcile.Result{}
@@ -214,7 +223,7 @@ func (r *Operations) gone(key types.NamespacedName) {
 	r.mu.Unlock()
 	if ok {
 		r.gate.Release(before.uid)
-		r.calls.forget(before.uid)
+		r.forgetCalls(before.uid)
 		r.operations.forget(before.uid)
 	}
 }
@@ -229,7 +238,23 @@ func (r *Operations) remember(key types.NamespacedName, uid types.UID) {
 	r.mu.Unlock()
 	if ok && before.uid != uid {
 		r.gate.Release(before.uid)
-		r.calls.forget(before.uid)
+		r.forgetCalls(before.uid)
+	}
+}
+
+// folded drops replies that were written down or need no writing.
+func (r *Operations) folded(p *pass) {
+	r.calls.folded(p.Operation.UID, p.Reply)
+	if r.hooks != nil {
+		r.hooks.folded(p.Operation.UID, p.HookReply)
+	}
+}
+
+// forgetCalls drops everything of an Operation that has ended.
+func (r *Operations) forgetCalls(uid types.UID) {
+	r.calls.forget(uid)
+	if r.hooks != nil {
+		r.hooks.forget(uid)
 	}
 }
 

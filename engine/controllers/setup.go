@@ -49,6 +49,8 @@ type Options struct {
 	Background context.Context
 	// Fleets says which Fleets are worked.
 	Fleets FleetOptions
+	// Hooks says how hooks are run; without scripts none are.
+	Hooks HookOptions
 	// Leading tells whether no other process can be at work, though this one stops; nil for never.
 	Leading func() bool
 	// Vouches tells what the API server sees to now; nil for nothing. OnVouches has a function called
@@ -88,6 +90,13 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	}
 	ops.gate = &ledgerGate{ledger: places, clock: clk, wake: ops.wake, tell: ops.notice}
 	ops.calls = newCalls(clk, ops.wake)
+	if options.Hooks.Scripts != nil {
+		ops.hooks, ops.hookBook = newHookRuns(clk, ops.wake, options.Hooks), newHookBook(options.Hooks.Scripts)
+		ops.hookHost, ops.hookLog = options.Hooks.Host, mgr.GetLogger().WithName("hook")
+		if err := setupHooks(mgr, &Hooks{client: mgr.GetClient(), clock: clk, book: ops.hookBook, recorder: options.Recorder}); err != nil {
+			return err
+		}
+	}
 	if err := setupOperations(mgr, ops, options); err != nil {
 		return err
 	}
@@ -123,6 +132,7 @@ func setupOperations(mgr ctrl.Manager, r *Operations, options Options) error {
 		Watches(&v1alpha1.Operation{}, r.census.watchEnds()).
 		Watches(&v1alpha1.ServerGroup{}, handler.EnqueueRequestsFromMapFunc(r.ofGroup), onSpec()).
 		Watches(&v1alpha1.Fleet{}, handler.EnqueueRequestsFromMapFunc(r.ofFleet), onSpec()).
+		Watches(&v1alpha1.Hook{}, handler.EnqueueRequestsFromMapFunc(r.ofHook), onSpec()).
 		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -53,6 +53,17 @@ func (h *Host) labels(ctx context.Context, server *v1alpha1.Server, wanted map[s
 	return map[string]any{"changed": changed}, nil
 }
 
+// checkKey tells whether a script may set the label.
+func checkKey(key string) error {
+	if domain, _, found := strings.Cut(key, "/"); found && (domain == "stargate.io" || strings.HasSuffix(domain, ".stargate.io")) {
+		return fmt.Errorf("kube.labels: %s is Stargate's own, and not a script's to set", key)
+	}
+	if problems := validation.IsQualifiedName(key); len(problems) > 0 {
+		return fmt.Errorf("kube.labels: %q is no label: %s", key, problems[0])
+	}
+	return nil
+}
+
 // checkLabels reads what a script asked for; a nil value is one that is taken away.
 func checkLabels(wanted map[string]any) (map[string]*string, error) {
 	if len(wanted) == 0 || len(wanted) > maxLabels {
@@ -60,11 +71,8 @@ func checkLabels(wanted map[string]any) (map[string]*string, error) {
 	}
 	set := map[string]*string{}
 	for _, key := range slices.Sorted(maps.Keys(wanted)) {
-		if domain, _, found := strings.Cut(key, "/"); found && (domain == "stargate.io" || strings.HasSuffix(domain, ".stargate.io")) {
-			return nil, fmt.Errorf("kube.labels: %s is Stargate's own, and not a script's to set", key)
-		}
-		if problems := validation.IsQualifiedName(key); len(problems) > 0 {
-			return nil, fmt.Errorf("kube.labels: %q is no label: %s", key, problems[0])
+		if err := checkKey(key); err != nil {
+			return nil, err
 		}
 		switch value := wanted[key].(type) {
 		case string:

@@ -15,6 +15,7 @@ func hooksAfter(s *Snapshot, attempt v1alpha1.AttemptOutcome) bool {
 	switch attempt {
 	case v1alpha1.AttemptSucceeded, v1alpha1.AttemptFailed, v1alpha1.AttemptTimedOut, v1alpha1.AttemptAbandoned:
 		return s.claimed() && s.stopWanted() == "" && len(s.matching(v1alpha1.HookAfter)) > 0
+	case v1alpha1.AttemptCancelled, v1alpha1.AttemptRejected, v1alpha1.AttemptWithdrawn:
 	}
 	return false
 }

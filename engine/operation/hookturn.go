@@ -118,15 +118,20 @@ func heldByInvalid(s *Snapshot, i int, hook *Hook) Effect {
 	return Wait{Until: deadline}
 }
 
+// repliedTo gives the place of the hook whose next run a reply is of; negative where it is of none.
+func repliedTo(s *Snapshot, reply *HookReply) int {
+	if reply == nil {
+		return -1
+	}
+	return slices.IndexFunc(s.Operation.Status.Hooks, func(run v1alpha1.HookRun) bool {
+		return run.Name == reply.Name && run.When == reply.When && !run.Finished() && run.Runs+1 == reply.Run && run.By == s.Process
+	})
+}
+
 // foldHook writes down what a run gave; nil where there is nothing to be written.
 func foldHook(s *Snapshot) Effect {
 	reply := s.HookReply
-	if reply == nil {
-		return nil
-	}
-	i := slices.IndexFunc(s.Operation.Status.Hooks, func(run v1alpha1.HookRun) bool {
-		return run.Name == reply.Name && run.When == reply.When && !run.Finished() && run.Runs+1 == reply.Run && run.By == s.Process
-	})
+	i := repliedTo(s, reply)
 	if i < 0 {
 		return nil
 	}
@@ -198,6 +203,7 @@ func keepActions(before, more []string) []string {
 // endEvent tells of a hook that has its end; nil of one that has not.
 func endEvent(run *v1alpha1.HookRun) *Event {
 	switch run.Result {
+	case v1alpha1.HookRunning, v1alpha1.HookWaiting:
 	case v1alpha1.HookDone:
 		return &Event{Reason: v1alpha1.ReasonHookDone, Message: fmt.Sprintf("Hook %s: %s", run.Name, orDefault(run.Message, "done"))}
 	case v1alpha1.HookIgnored:

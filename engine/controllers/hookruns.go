@@ -1,0 +1,270 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/operation"
+	"stargate.io/stargate/policies/hooks"
+)
+
+// Scripts compiles what hooks say and runs it, away from this process's credentials. Safe for concurrent
+// use.
+type Scripts interface {
+	Compile(name, text string) (*hooks.Script, []hooks.Problem)
+	Run(ctx context.Context, call hooks.Call, host hooks.Host) (hooks.Result, error)
+}
+
+// hookRuns makes the runs of hooks, and keeps what this process alone knows of them.
+type hookRuns struct {
+	clock   clock.Clock
+	wake    func(types.NamespacedName)
+	scripts Scripts
+	// deadline of one run, and workers that make runs at once.
+	deadline time.Duration
+	workers  int
+	// elected: no other process runs hooks.
+	elected bool
+
+	mu      sync.Mutex
+	records map[types.UID]*hookRecord
+	queue   []func()
+	busy    int
+	stopped bool
+	running sync.WaitGroup
+}
+
+// hookRecord of one Operation's hooks.
+type hookRecord struct {
+	runs  bool
+	reply *operation.HookReply
+	// pinned are the scripts that began, by the name of their Hook: an edit in mid-flight does not change
+	// what is being done.
+	pinned map[string]*hooks.Script
+	// forgotten: the Operation ended or went while a run was under way; nobody waits for the reply.
+	forgotten bool
+}
+
+func newHookRuns(clock clock.Clock, wake func(types.NamespacedName), options HookOptions) *hookRuns {
+	return &hookRuns{clock: clock, wake: wake, scripts: options.Scripts, deadline: options.Deadline, workers: max(options.Workers, 1),
+		elected: options.Elected, records: map[types.UID]*hookRecord{}}
+}
+
+// hookRun is one run with everything that it needs.
+type hookRun struct {
+	key    types.NamespacedName
+	uid    types.UID
+	effect operation.RunHook
+	call   hooks.Call
+	host   hooks.Host
+	// told gets what the script logged, told and did.
+	told func(hooks.Result)
+}
+
+// tell fills in what the snapshot says of hooks.
+func (h *hookRuns) tell(uid types.UID, s *operation.Snapshot) {
+	s.RunDeadline, s.Elected = h.deadline, h.elected
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.records[uid]; r != nil {
+		s.HookRuns, s.HookReply = r.runs, r.reply
+	}
+}
+
+// pin gives the script of a Hook that began for an Operation; nil where this process has none.
+func (h *hookRuns) pin(uid types.UID, name string) *hooks.Script {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.records[uid]; r != nil {
+		return r.pinned[name]
+	}
+	return nil
+}
+
+// folded drops a reply that was written down or needs no writing.
+func (h *hookRuns) folded(uid types.UID, reply *operation.HookReply) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r := h.records[uid]; r != nil && r.reply == reply {
+		r.reply = nil
+	}
+}
+
+// forget everything of an Operation that has ended.
+func (h *hookRuns) forget(uid types.UID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.records[uid]
+	switch {
+	case r == nil:
+	case r.runs:
+		r.forgotten = true
+	default:
+		delete(h.records, uid)
+	}
+}
+
+// start a run in the background. Its reply wakes the Operation.
+func (h *hookRuns) start(ctx context.Context, run hookRun) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r := h.records[run.uid]
+	if r == nil {
+		r = &hookRecord{pinned: map[string]*hooks.Script{}}
+		h.records[run.uid] = r
+	}
+	if r.runs || h.stopped {
+		return
+	}
+	r.runs, r.reply, r.pinned[run.effect.Hook.Name] = true, nil, run.call.Script
+	asked := h.clock.Now()
+	h.queue = append(h.queue, func() {
+		var reply *operation.HookReply
+		// Who waited in the line for too long may have been taken for dead, and makes itself known anew.
+		if h.elected || h.clock.Since(asked) < h.deadline {
+			reply = h.perform(ctx, run)
+		}
+		h.ended(run.uid, r, reply)
+		h.wake(run.key)
+	})
+	if h.busy < h.workers {
+		h.busy++
+		h.running.Go(h.empty)
+	}
+}
+
+// empty works the line off and ends with it.
+func (h *hookRuns) empty() {
+	for {
+		h.mu.Lock()
+		if len(h.queue) == 0 {
+			h.busy--
+			h.mu.Unlock()
+			return
+		}
+		work := h.queue[0]
+		h.queue[0] = nil
+		h.queue = h.queue[1:]
+		h.mu.Unlock()
+		work()
+	}
+}
+
+func (h *hookRuns) ended(uid types.UID, r *hookRecord, reply *operation.HookReply) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r.runs, r.reply = false, reply
+	if r.forgotten {
+		delete(h.records, uid)
+	}
+}
+
+// stop takes no further runs and drops those that wait in the line: they never began. The channel is
+// closed once those under way have ended.
+func (h *hookRuns) stop() <-chan struct{} {
+	h.mu.Lock()
+	h.stopped, h.queue = true, nil
+	h.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		h.running.Wait()
+		close(ended)
+	}()
+	return ended
+}
+
+// unfolded lists the Operations with a result that is not written down yet.
+func (h *hookRuns) unfolded() []types.UID {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var uids []types.UID
+	for uid, r := range h.records {
+		if r.reply != nil {
+			uids = append(uids, uid)
+		}
+	}
+	return uids
+}
+
+// perform makes one run; nil where it was cut off by the end of this process, which is no result.
+func (h *hookRuns) perform(ctx context.Context, run hookRun) (reply *operation.HookReply) {
+	began := h.clock.Now()
+	reply = &operation.HookReply{Name: run.effect.Hook.Name, When: run.effect.Hook.When, Run: run.effect.Run, Outcome: operation.HookErrored}
+	defer func() {
+		if p := recover(); p != nil {
+			reply.Message = fmt.Sprintf("%s: %v", hooks.ReasonWorkerFailure, p)
+		}
+		if reply != nil {
+			observeHook(run.effect.Hook.Name, reply.Outcome, h.clock.Since(began))
+		}
+	}()
+	result, err := h.scripts.Run(ctx, run.call, run.host)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		reply.Message = fmt.Sprintf("%s: %v", hooks.ReasonWorkerFailure, err)
+		return reply
+	}
+	run.told(result)
+	reply.Outcome, reply.Message, reply.After, reply.State = outcomeOf(result.Outcome), result.Message, result.After, string(result.State)
+	if result.Outcome == hooks.Errored {
+		reply.Message = fmt.Sprintf("%s: %s", result.Reason, result.Message)
+	}
+	reply.Actions = actionsOf(result.Verbs)
+	return reply
+}
+
+func outcomeOf(outcome hooks.Outcome) operation.HookOutcome {
+	switch outcome {
+	case hooks.Done:
+		return operation.HookSaidDone
+	case hooks.Wait:
+		return operation.HookSaidWait
+	case hooks.Fail:
+		return operation.HookSaidFail
+	case hooks.Errored:
+	}
+	return operation.HookErrored
+}
+
+// maxActions and maxAction bound what of a run is kept in an Operation's history.
+const (
+	maxActions = 16
+	maxAction  = 256
+)
+
+// actionsOf are the latest of what a run carried out, each with what came of it.
+func actionsOf(verbs []hooks.VerbDone) []string {
+	var actions []string
+	for _, verb := range verbs[max(len(verbs)-maxActions, 0):] {
+		result := verb.Result
+		if verb.Failed {
+			result = "failed: " + result
+		}
+		text := verb.What + ": " + result
+		actions = append(actions, text[:min(len(text), maxAction)])
+	}
+	return slices.Clip(actions)
+}
+
+// HookOptions say how hooks are run.
+type HookOptions struct {
+	// Scripts compiles and runs them.
+	Scripts Scripts
+	// Deadline of one run; zero for 30s.
+	Deadline time.Duration
+	// Workers that make runs at once; zero for 8.
+	Workers int
+	// Elected: this process works only while it has the lease, so that no other runs hooks.
+	Elected bool
+	// Host carries out the Kubernetes verbs of a Hook for a Server.
+	Host func(server *v1alpha1.Server, kubeconfig *v1alpha1.SecretKeyReference) hooks.Host
+}
