@@ -18,10 +18,10 @@ type Options struct {
 	// Schemas of our kinds. Without them objects are neither defaulted nor checked field by field.
 	Schemas *Schemas
 	// CheckProfile, CheckPolicy and CheckHook say what a schema cannot: whether templates, expressions and scripts
-	// parse. They are asked from several goroutines at once. Nil ones are not asked.
+	// compile. They are asked from several goroutines at once. Nil ones are not asked.
 	CheckProfile func(*v1alpha1.ProvisioningProfile) error
-	CheckPolicy  func(*v1alpha1.Policy) error
-	CheckHook    func(*v1alpha1.Hook) error
+	CheckPolicy  func(*v1alpha1.Policy) []Slip
+	CheckHook    func(*v1alpha1.Hook) []Slip
 }
 
 // Limits on a commit. What goes beyond them is refused before it takes room.

@@ -252,31 +252,5 @@ func (r *reading) typed(i *item) {
 		return
 	}
 	i.Typed = made
-	r.compile(made)
-}
-
-// compile what a schema cannot check: templates, expressions, scripts.
-func (r *reading) compile(made any) {
-	var err error
-	field := "spec"
-	switch of := made.(type) {
-	case *v1alpha1.ProvisioningProfile:
-		if r.options.CheckProfile != nil {
-			err = r.options.CheckProfile(of)
-		}
-	case *v1alpha1.Policy:
-		if r.options.CheckPolicy != nil {
-			err = r.options.CheckPolicy(of)
-		}
-	case *v1alpha1.Hook:
-		if r.options.CheckHook != nil {
-			field, err = "spec.script", r.options.CheckHook(of)
-		}
-	}
-	if err != nil && r.script != "" {
-		err = fmt.Errorf("%s: %w", r.script, err)
-	}
-	if err != nil {
-		r.problem(field, err.Error(), "correct it there; `stargate plan` on a working copy checks the same")
-	}
+	r.compiled(made)
 }
