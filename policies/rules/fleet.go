@@ -16,7 +16,7 @@ const (
 	// Unavailable servers: every one that was ever touched and is not ready, whatever made it so, and
 	// every one that an admitted disruptive Operation is at work on or about to touch.
 	Unavailable Kind = "unavailable"
-	// Total of the servers.
+	// Total of the servers, the one that is judged too.
 	Total Kind = "total"
 	// Failed Operations that ended within a time before now.
 	Failed Kind = "failed"
