@@ -115,7 +115,7 @@ vuln: ## Known vulnerabilities in what we link (asks vuln.go.dev)
 ##@ House-keeping
 
 clean: cluster-down ## Stop the control plane and remove bin/ and .stargate/
-	rm -rf bin $(STATE) bench.json cover.out
+	rm -rf bin $(STATE) bench.json cover.out policies/hooks/binary/hookworker
 
 help: ## This list
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -123,8 +123,10 @@ help: ## This list
 # --- files -------------------------------------------------------------------
 
 # The compiler knows best what is up to date.
+# Hooks' scripts run in a program of their own, which bin/stargate carries: it starts in a tenth of the time.
 bin/stargate: FORCE
-	@$(GOBUILD) -o $@ ./cmd/stargate && ln -sfn stargate bin/kubectl-stargate
+	@CGO_ENABLED=0 $(GOBUILD) -o policies/hooks/binary/hookworker ./cmd/hookworker
+	@$(GOBUILD) -tags embedworker -o $@ ./cmd/stargate && ln -sfn stargate bin/kubectl-stargate
 
 bin/mockdc: FORCE
 	@$(GOBUILD) -o $@ ./cmd/mockdc

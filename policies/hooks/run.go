@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"stargate.io/stargate/policies/hooks/wire"
 )
 
 // Call is one run of a script.
@@ -25,6 +27,8 @@ type Call struct {
 	Hosts []string
 	// Verbs that kube may use, as in spec.allow.kubernetes.
 	Verbs []string
+	// Lines asks for the lines that were run; for tests.
+	Lines bool
 }
 
 // Outcome of a run.
@@ -41,13 +45,13 @@ const (
 
 // Reasons of an Errored run.
 const (
-	ReasonScriptError   = "HookScriptError"
-	ReasonDeadline      = "HookDeadline"
-	ReasonMemory        = "HookMemory"
-	ReasonOutput        = "HookOutputTooLarge"
-	ReasonBadReturn     = "HookReturnInvalid"
-	ReasonNotAllowed    = "HookNotAllowed"
-	ReasonWorkerFailure = "HookWorkerFailed"
+	ReasonScriptError   = wire.ReasonScriptError
+	ReasonDeadline      = wire.ReasonDeadline
+	ReasonMemory        = wire.ReasonMemory
+	ReasonOutput        = wire.ReasonOutput
+	ReasonBadReturn     = wire.ReasonBadReturn
+	ReasonNotAllowed    = wire.ReasonNotAllowed
+	ReasonWorkerFailure = wire.ReasonWorkerFailure
 )
 
 // Result of a run.
@@ -69,6 +73,8 @@ type Result struct {
 	// Took is how long it ran, and Memory what the worker had at its peak, in bytes; for the report.
 	Took   time.Duration
 	Memory int64
+	// Lines that were run, where the Call asked for them.
+	Lines []int
 }
 
 // Event that a script tells about its Operation.
@@ -87,9 +93,30 @@ type VerbDone struct {
 }
 
 // Host carries out, in the parent, what scripts may not do themselves. What spec.allow does not have
-// never reaches it.
+// never reaches it. Nil is a host without a cluster.
 type Host interface {
 	// Kubernetes carries out cordon, drain, uncordon, nodeReady or labels, with the script's arguments,
 	// and gives plain values.
 	Kubernetes(ctx context.Context, verb string, arguments map[string]any) (any, error)
+}
+
+// Outside is what a Host may have beside: then what a script asks by http, once the allow-list lets it pass, comes
+// here and not to the network, and Now is the time, which stands still. For tests of scripts.
+type Outside interface {
+	HTTP(ctx context.Context, request Request) (Response, error)
+	Now() time.Time
+}
+
+// Request of a script by http.
+type Request struct {
+	Method, URL string
+	Headers     map[string]string
+	Body        []byte
+}
+
+// Response to it.
+type Response struct {
+	Status  int
+	Headers map[string]string
+	Body    []byte
 }

@@ -107,6 +107,7 @@ var storeys = map[string][]string{
 	"engine/rollout":       {"api", "policies", "engine/ledger", "engine/profile"},
 	"engine/plan":          {"api", "engine/operation", "gitsync/tree"},
 	"engine/plan/forecast": {"api", "engine/ledger", "engine/rollout"},
+	"cmd/hookworker":       {"policies"},
 	"cmd/mockdc":           {"drivers/dcapi/wire"},
 	"cmd/simulator":        {"api", "policies", "drivers", "simulator", "engine"},
 	"cmd/stargate":         {"api", "policies", "drivers", "gitsync", "engine", "config"},
