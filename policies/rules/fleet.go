@@ -32,7 +32,8 @@ type Dimension struct {
 	Keys string // joined by ","
 }
 
-// Question about the fleet. It never counts the Operation that is judged, nor the server that it is for.
+// Question about the fleet. Active and Unavailable never count the Operation that is judged, nor the
+// server that it is for.
 type Question struct {
 	Dimension
 	// Values of the keys, in their order, joined by "\x00".
