@@ -21,6 +21,7 @@ import (
 
 	"stargate.io/stargate/config"
 	"stargate.io/stargate/engine"
+	"stargate.io/stargate/test/hookjudge"
 )
 
 // childEnv holds the options of a test binary that is to be the controller.
@@ -36,6 +37,8 @@ type childOptions struct {
 	// Fleets that it works, by name; none where it is empty. Its own namespace is another then, since a
 	// fleet may hold nothing in that.
 	Fleets []string
+	// HookDeadline bounds one run of a hook; zero for the engine's own.
+	HookDeadline time.Duration
 }
 
 // child is the controller process: what `stargate run` is, with options from the environment.
@@ -61,7 +64,7 @@ func child(text string) int {
 		}
 	}
 	err := engine.Run(ctx, engine.Options{
-		Kinds: kinds, Fleets: options.Fleets,
+		Kinds: kinds, Fleets: options.Fleets, Scripts: hookjudge.Direct{}, HookDeadline: options.HookDeadline,
 		RESTConfig: &rest.Config{Host: options.APIServer}, Namespaces: options.Namespaces, Logger: logger,
 		LeaderElect: options.Lease > 0, LeaderElectionNamespace: own,
 		LeaseDuration: options.Lease, RenewDeadline: options.Lease * 2 / 3, RetryPeriod: options.Lease / 8,
