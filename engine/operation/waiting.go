@@ -130,42 +130,10 @@ func changedSinceDecided(s *Snapshot) (reason, message string) {
 
 // standingHold gives the first thing about the objects themselves that keeps the Operation waiting.
 func standingHold(s *Snapshot) (*v1alpha1.Hold, time.Time) {
-	if s.Server == nil {
-		return &v1alpha1.Hold{
-			Source: "Server/" + s.Operation.Spec.ServerRef.Name, Reason: v1alpha1.ReasonServerNotFound,
-			Message:    fmt.Sprintf("spec.serverRef.name: no Server %s in namespace %s; create it, or make an Operation with the right name", s.Operation.Spec.ServerRef.Name, s.Operation.Namespace),
-			ClearsWhen: "the Server is created within a minute of the Operation",
-		}, time.Time{}
-	}
-	if s.Profile != nil && s.Profile.Problem != nil {
-		return s.Profile.Problem, s.recheck()
-	}
-	if s.Site.Problem != nil {
-		return s.Site.Problem, s.recheck()
-	}
-	if hold := ServerHold(s.Server, s.Conflicts); hold != nil {
-		return hold, time.Time{}
-	}
-	if hold, until := rolloutHold(s); hold != nil {
-		return hold, until
-	}
-	if hold := SiteHold(s.Site); hold != nil {
-		return hold, time.Time{}
-	}
-	if hold := hookHold(s); hold != nil {
-		return hold, time.Time{}
-	}
-	if hold, until := lastLook(s); hold != nil {
-		return hold, until
-	}
-	if until := retryAt(s); until.After(s.Now) {
-		attempt := s.Operation.Status.LastAttempt()
-		at := metav1.NewTime(until)
-		return &v1alpha1.Hold{
-			Source: "Operation/" + s.Operation.Name, Reason: v1alpha1.ReasonBackOff,
-			Message: fmt.Sprintf("attempt %d ended %s: %s; the next one is due at %s", attempt.Number, attempt.Outcome, attempt.Error, until.UTC().Format(time.TimeOnly)),
-			Until:   &at,
-		}, until
+	for _, gate := range standing {
+		if hold, until := gate.hold(s); hold != nil {
+			return hold, until
+		}
 	}
 	return nil, time.Time{}
 }
