@@ -101,3 +101,6 @@ func backOff(s *Snapshot) (*v1alpha1.Hold, time.Time) {
 		Until:   &at,
 	}, until
 }
+
+// HooksFor gives the hooks of one side that are about the Operation, in the order in which they run.
+func HooksFor(s *Snapshot, when v1alpha1.HookWhen) []Hook { return s.matching(when) }

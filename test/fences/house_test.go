@@ -104,6 +104,7 @@ var storeys = map[string][]string{
 	"engine/profile":       {"api", "drivers"},
 	"engine/operation":     {"api", "drivers", "engine/profile"},
 	"engine/ledger":        {"api", "policies"},
+	"engine/explain":       {"api", "engine/ledger", "engine/operation"},
 	"engine/rollout":       {"api", "policies", "engine/ledger", "engine/profile"},
 	"engine/plan":          {"api", "engine/operation", "gitsync/tree"},
 	"engine/plan/forecast": {"api", "engine/ledger", "engine/rollout"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,7 +16,9 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/cmd/stargate/planning"
 	"stargate.io/stargate/cmd/stargate/render"
+	"stargate.io/stargate/config"
 	"stargate.io/stargate/engine"
+	"stargate.io/stargate/engine/admission"
 )
 
 func (a *App) snapshotCommand() *cobra.Command {
@@ -94,7 +97,29 @@ func (a *App) gather(ctx context.Context, now time.Time) (*planning.World, error
 	list := func(ctx context.Context, empty client.ObjectList) ([]client.Object, error) {
 		return connected.all(ctx, empty, "", "")
 	}
-	return planning.Gather(ctx, list, now)
+	world, err := planning.Gather(ctx, list, now)
+	if err != nil {
+		return nil, err
+	}
+	world.Vouches, err = connected.vouches(ctx)
+	return world, err
+}
+
+// vouches tells what admission vouches for; nil for somebody who may not look.
+func (c *cluster) vouches(ctx context.Context) (*planning.Vouches, error) {
+	wanted, err := config.Admission()
+	if err != nil {
+		return nil, err
+	}
+	guards, err := admission.Probe(ctx, c, wanted)
+	switch {
+	case apierrors.IsForbidden(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("looking at the admission policies: %w", err)
+	}
+	v := admission.VouchesOf(guards)
+	return &planning.Vouches{Requester: v.Requester, Source: v.Source, Approvals: v.Approvals, Overrides: v.Overrides, Since: v.Since}, nil
 }
 
 // furtherKinds are those that no other command reads.

@@ -30,15 +30,18 @@ const (
 	redaction = "redacted:sha256:"
 )
 
-// worthKeeping of Operations: those that have not ended, and the latest repaves that succeeded.
+// worthKeeping of Operations: those that have not ended, the latest repaves that succeeded, and the
+// latest that failed, which policies count.
 func worthKeeping(operations []*v1alpha1.Operation) []*v1alpha1.Operation {
-	var live, past []*v1alpha1.Operation
+	var live, past, failed []*v1alpha1.Operation
 	for _, op := range operations {
 		switch {
 		case !op.Status.Phase.Terminal():
 			live = append(live, op)
 		case op.Status.Phase == v1alpha1.OperationSucceeded && op.Spec.Operation == v1alpha1.ActionRepave:
 			past = append(past, op)
+		case op.Status.Phase == v1alpha1.OperationFailed:
+			failed = append(failed, op)
 		}
 	}
 	ended := func(op *v1alpha1.Operation) metav1.Time {
@@ -47,11 +50,13 @@ func worthKeeping(operations []*v1alpha1.Operation) []*v1alpha1.Operation {
 		}
 		return *op.Status.CompletionTime
 	}
-	slices.SortStableFunc(past, func(a, b *v1alpha1.Operation) int {
-		of, than := ended(b), ended(a)
-		return of.Compare(than.Time)
-	})
-	return append(live, past[:min(len(past), keptRuns)]...)
+	for _, ends := range [][]*v1alpha1.Operation{past, failed} {
+		slices.SortStableFunc(ends, func(a, b *v1alpha1.Operation) int {
+			of, than := ended(b), ended(a)
+			return of.Compare(than.Time)
+		})
+	}
+	return slices.Concat(live, past[:min(len(past), keptRuns)], failed[:min(len(failed), keptRuns)])
 }
 
 // Redact takes out what a snapshot needs not to tell: documents of cloud-init, which may hold passwords
@@ -71,7 +76,12 @@ func (w *World) Redact(documents bool) {
 	}
 	for i, op := range w.Operations {
 		op = op.DeepCopy()
-		op.Status.Hooks, op.Status.Conditions, op.Status.Message = nil, nil, ""
+		op.Status.Conditions, op.Status.Message = nil, ""
+		for j := range op.Status.Hooks {
+			run := &op.Status.Hooks[j]
+			// That it ran says whether the Operation has its place.
+			*run = v1alpha1.HookRun{Name: run.Name, When: run.When, Result: run.Result}
+		}
 		for j := range op.Status.Attempts {
 			op.Status.Attempts[j].Error = ""
 		}

@@ -31,7 +31,10 @@ type World struct {
 	Policies    []*v1alpha1.Policy              `json:"policies"`
 	Hooks       []*v1alpha1.Hook                `json:"hooks"`
 	// Operations that have not ended, and the latest repaves that succeeded, which say how long they take.
+	// Those that failed lately are there too: rules count them.
 	Operations []*v1alpha1.Operation `json:"operations"`
+	// Vouches is what admission vouches for; nil where whoever looked may not know.
+	Vouches *Vouches `json:"vouches,omitempty"`
 	// Missing kinds: whoever looked may not list them.
 	Missing []string `json:"missing,omitempty"`
 
