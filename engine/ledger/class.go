@@ -165,6 +165,7 @@ func (l *Ledger) due(now time.Time) {
 func (l *Ledger) seat(now time.Time) []Key {
 	var woken []Key
 	l.due(now)
+	l.turn(few)
 	for {
 		e := l.next()
 		if e == nil {

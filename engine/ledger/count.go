@@ -41,7 +41,7 @@ type cell struct {
 	ends []time.Time
 	// thresholds are those who wait for the count to reach a number.
 	thresholds []*class
-	// readers wait for a rule that asks more than one thing: any change may free them.
+	// readers wait for a rule that asks several things: any change may free them.
 	readers []*entry
 	// delta is what a change of a server makes of the count.
 	delta int64
@@ -227,13 +227,7 @@ func (l *Ledger) stir(c *cell) {
 	for _, each := range c.thresholds {
 		l.trigger(each)
 	}
-	for range min(len(c.readers), readersAtOnce) {
-		e := c.readers[0]
-		c.readers = append(c.readers[1:], e)
-		l.again = append(l.again, e)
+	for _, e := range c.readers {
+		l.later(e)
 	}
 }
-
-// readersAtOnce bounds how many of those who wait for any change of a count are looked at for one
-// change of it; the others have their turn with the next, or when their clock says so.
-const readersAtOnce = 32

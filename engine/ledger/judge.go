@@ -72,7 +72,7 @@ func (l *Ledger) judge(e *entry, now time.Time, full bool) judgement {
 
 // add what holds an Operation. It waits under what frees it most surely and costs least to wait for.
 func (j *judgement) add(hold v1alpha1.Hold, wait blocker, until time.Time) {
-	if !j.denied && (len(j.holds) == 0 || preference[wait.kind] < preference[j.wait.kind]) {
+	if !j.denied && (len(j.holds) == 0 || preference(wait.kind) < preference(j.wait.kind)) {
 		j.first, j.wait, j.until = len(j.holds), wait, until
 	}
 	j.holds = append(j.holds, hold)
@@ -80,7 +80,9 @@ func (j *judgement) add(hold v1alpha1.Hold, wait blocker, until time.Time) {
 
 // preference among what to wait under: what no event frees first, because nothing needs to be looked at
 // meanwhile.
-var preference = map[waitKind]int{waitNothing: 0, waitClock: 1, waitServer: 2, waitCount: 3, waitSite: 4, waitAny: 5}
+func preference(kind waitKind) int {
+	return slices.Index([]waitKind{waitNothing, waitClock, waitServer, waitCount, waitSite, waitAny}, kind)
+}
 
 // order puts what the Operation waits for first, and bounds the list.
 func (j *judgement) order() {
@@ -109,17 +111,20 @@ func (l *Ledger) ask(e *entry, now time.Time, j *judgement) {
 		if result.Matched {
 			j.matched = append(j.matched, policy)
 		}
-		for i := range result.Findings {
-			l.find(e, &result.Findings[i], now, j)
+		for _, f := range result.Findings {
+			if f.Effect == rules.Hold && !f.DryRun && !overridden(e, &f) {
+				f = policy.Foresee(&facts, fleet, f)
+			}
+			l.find(e, policy, &facts, &f, now, j)
 		}
 	}
 }
 
 // find takes one finding in.
-func (l *Ledger) find(e *entry, f *rules.Finding, now time.Time, j *judgement) {
+func (l *Ledger) find(e *entry, policy Policy, facts *rules.Facts, f *rules.Finding, now time.Time, j *judgement) {
 	blocks := f.Effect == rules.Hold || f.Effect == rules.Deny
 	switch {
-	case blocks && slices.ContainsFunc(e.Overrides, func(rule string) bool { return rule == f.Policy || rule == f.Policy+"/"+f.Rule }):
+	case blocks && overridden(e, f):
 	case f.DryRun || !blocks:
 		j.notices = append(j.notices, Notice{Policy: f.Policy, Rule: f.Rule, Effect: f.Effect, DryRun: f.DryRun, Message: f.Message})
 	case f.Effect == rules.Deny:
@@ -129,13 +134,38 @@ func (l *Ledger) find(e *entry, f *rules.Finding, now time.Time, j *judgement) {
 		j.holds = append(j.holds, holdOf(f))
 	default:
 		wait, until := l.blockerOf(e, f, now)
+		if wait.kind == waitCount && !wait.rising && freedByMore(policy, facts, &view{ledger: l, entry: e, now: now}, f) {
+			wait.kind, wait.reads = waitAny, []rules.Question{wait.question}
+		}
 		j.add(holdOf(f), wait, until)
 	}
 }
 
-// backstop is how soon a rule is asked again that several counts decide together: of many who wait for
-// such a one, not all are looked at for each change.
-const backstop = time.Minute
+func overridden(e *entry, f *rules.Finding) bool {
+	return slices.ContainsFunc(e.Overrides, func(rule string) bool { return rule == f.Policy || rule == f.Policy+"/"+f.Rule })
+}
+
+// oneMore answers as the fleet does, but for one question, whose count is one more.
+type oneMore struct {
+	*view
+	question rules.Question
+}
+
+// Answer implements rules.Fleet.
+func (o *oneMore) Answer(q rules.Question) rules.Answer {
+	answer := o.view.Answer(q)
+	if q == o.question {
+		answer.Count++
+	}
+	return answer
+}
+
+// freedByMore tells whether a rule that a smaller count frees is freed by a greater one too, as one that
+// asks for "not two" is.
+func freedByMore(policy Policy, facts *rules.Facts, fleet *view, f *rules.Finding) bool {
+	result := policy.Evaluate(facts, &oneMore{view: fleet, question: f.Asked[0].Question})
+	return !slices.ContainsFunc(result.Findings, func(other rules.Finding) bool { return other.Rule == f.Rule })
+}
 
 // blockerOf says what frees an Operation from a rule.
 func (l *Ledger) blockerOf(e *entry, f *rules.Finding, now time.Time) (blocker, time.Time) {
@@ -164,9 +194,6 @@ func (l *Ledger) blockerOf(e *entry, f *rules.Finding, now time.Time) (blocker, 
 		key.own = (&view{ledger: l, entry: e}).own(l.counters[reads[0].Dimension], reads[0].Values)
 	default:
 		key.kind = waitAny
-		if later := now.Add(backstop); until.IsZero() || until.After(later) {
-			until = later
-		}
 		return blocker{classKey: key, reads: reads}, until
 	}
 	return blocker{classKey: key}, until
@@ -189,7 +216,7 @@ func earliest(f *rules.Finding, now time.Time) time.Time {
 			first = at
 		}
 	}
-	for _, release := range f.Releases {
+	for _, release := range slices.Concat(f.Releases, f.Together) {
 		sooner(release.At)
 	}
 	for _, asked := range f.Asked {
@@ -228,8 +255,19 @@ func holdOf(f *rules.Finding) v1alpha1.Hold {
 			}
 		}
 	}
-	hold.ClearsWhen = strings.Join(clears, ", or ")
+	if hold.ClearsWhen = strings.Join(clears, ", or "); hold.ClearsWhen == "" {
+		hold.ClearsWhen = together(f)
+	}
 	return hold
+}
+
+// together says which changes release a rule that no single one does.
+func together(f *rules.Finding) string {
+	var all []string
+	for i := range f.Together {
+		all = append(all, f.Together[i].Text)
+	}
+	return strings.Join(all, ", and ")
 }
 
 func busyHold(e *entry) v1alpha1.Hold {

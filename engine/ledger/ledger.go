@@ -86,8 +86,8 @@ type Ledger struct {
 	triggered []*class
 	again     []*entry
 	round     uint64
-	// stale wait since before the policies changed.
-	stale []*entry
+	// slow are looked at by and by.
+	slow []*entry
 
 	before, after []*cell
 }
@@ -113,6 +113,8 @@ type entry struct {
 	told string
 	// tried is the round in which it was looked at last.
 	tried uint64
+	// later: it is looked at by and by.
+	later bool
 	// noticed: what is to be told of it was.
 	noticed bool
 }
@@ -347,7 +349,7 @@ func (l *Ledger) calm() {
 	for _, c := range l.triggered {
 		c.queued = false
 	}
-	l.triggered, l.again = nil, nil
+	l.triggered, l.again, l.slow = nil, nil, nil
 }
 
 func (r *room) isFull() bool { return r.limit > 0 && r.active >= r.limit }

@@ -41,6 +41,8 @@ type pair struct {
 	// clocks are when Operations ask again by themselves.
 	clocks map[string]time.Time
 	asks   map[ledger.Key]ledger.Ask
+	// changing is the server that has just changed.
+	changing ledger.Key
 }
 
 func compare(t *rapid.T, failures bool) {
@@ -48,6 +50,7 @@ func compare(t *rapid.T, failures bool) {
 	p.real.Rebuild(nil)
 	for range rapid.IntRange(1, 50).Draw(t, "length") {
 		p.step()
+		p.sweep()
 		p.check()
 	}
 	p.empty()
@@ -100,7 +103,9 @@ func (p *pair) step() {
 		key := serverKey(rapid.IntRange(0, 11).Draw(p.t, "server"))
 		p.note("forget %s", key)
 		p.naive.forget(key)
+		p.changing = key
 		p.wake(p.real.Forget(key, p.naive.now))
+		p.changing = ""
 		p.lookAt(key)
 	case 9:
 		p.tick()
@@ -204,8 +209,9 @@ func (p *pair) seat(e *twinEntry) {
 	e.reserved = true
 }
 
-// due tells whether an Operation has asked at all since what it asks for may have changed.
-func (p *pair) due(e *twinEntry) bool { return e.Facts != nil }
+// due tells whether an Operation is in line: not while its server has just changed, and it is to be asked
+// anew what it is judged by.
+func (p *pair) due(e *twinEntry) bool { return e.Server != p.changing }
 
 // lookAt has the Operations of a server ask again, as its watch does.
 func (p *pair) lookAt(server ledger.Key) {
@@ -248,7 +254,9 @@ func (p *pair) server() {
 			p.facts(&e.Ask)
 		}
 	}
+	p.changing = m.Key
 	p.wake(p.real.Observe(m, p.naive.now))
+	p.changing = ""
 	p.lookAt(m.Key)
 }
 
@@ -277,9 +285,13 @@ func (p *pair) policies() {
 	}
 	p.naive.policies = policies
 	p.real.SetPolicies(policies)
+}
+
+// sweep looks at those who are looked at by and by.
+func (p *pair) sweep() {
 	for more := true; more; {
 		var woken []ledger.Key
-		woken, more = p.real.Sweep(100, p.naive.now)
+		woken, more = p.real.Sweep(2, p.naive.now)
 		p.wake(woken)
 	}
 }

@@ -15,6 +15,8 @@ type Policy interface {
 	// Dimensions that its rules ask the fleet for.
 	Dimensions() []rules.Dimension
 	Evaluate(*rules.Facts, rules.Fleet) rules.Result
+	// Foresee fills in what would release a finding.
+	Foresee(*rules.Facts, rules.Fleet, rules.Finding) rules.Finding
 }
 
 // SetPolicies replaces the policies, which are to be in the order of their names. What they ask for is
@@ -40,13 +42,16 @@ func (l *Ledger) SetPolicies(policies []Policy) {
 	for _, c := range fresh {
 		l.count(c)
 	}
-	l.stale = l.stale[:0]
+	var waiting []*entry
 	for _, e := range l.entries {
 		if e.waits() && e.Facts != nil {
-			l.stale = append(l.stale, e)
+			waiting = append(waiting, e)
 		}
 	}
-	slices.SortFunc(l.stale, inLine)
+	slices.SortFunc(waiting, inLine)
+	for _, e := range waiting {
+		l.later(e)
+	}
 }
 
 // count a dimension from what is known.
@@ -64,17 +69,45 @@ func (l *Ledger) count(c *counter) {
 	}
 }
 
-// Sweep judges so many of those anew who wait since before the policies changed, the first in line
-// first, and tells who is to be woken. more says that there are others left.
-func (l *Ledger) Sweep(many int, now time.Time) (woken []Key, more bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for ; len(l.stale) > 0 && many > 0; many-- {
-		e := l.stale[0]
-		l.stale = l.stale[1:]
+// later puts an Operation on the list of those who are looked at by and by.
+func (l *Ledger) later(e *entry) {
+	if !e.later {
+		e.later = true
+		l.slow = append(l.slow, e)
+	}
+}
+
+// few are looked at with each change, of those who are looked at by and by.
+const few = 32
+
+// turn puts so many of them on the list of whom to look at now.
+func (l *Ledger) turn(many int) {
+	for ; len(l.slow) > 0 && many > 0; many-- {
+		e := l.slow[0]
+		l.slow = l.slow[1:]
+		e.later = false
 		if l.entries[e.UID] == e && e.waits() {
 			l.again = append(l.again, e)
 		}
 	}
-	return l.seat(now), len(l.stale) > 0
+	if len(l.slow) == 0 {
+		l.slow = nil
+	}
+}
+
+// Sweep looks at so many of those who are looked at by and by: who waits since before the policies
+// changed, and who waits for a rule that asks several things, of which one has changed. It tells who is to
+// be woken; more says that there are others left, for which it is to be called again.
+func (l *Ledger) Sweep(many int, now time.Time) (woken []Key, more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turn(many)
+	return l.seat(now), len(l.slow) > 0
+}
+
+// Behind tells whether there is anybody to be looked at by Sweep.
+func (l *Ledger) Behind() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.slow) > 0
 }

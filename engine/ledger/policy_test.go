@@ -27,6 +27,9 @@ func (p *pretend) Name() string                  { return p.name }
 func (p *pretend) Hash() string                  { return fmt.Sprint(*p) }
 func (p *pretend) Dimensions() []rules.Dimension { return p.asks }
 
+// Foresee implements ledger.Policy: what releases a finding is in it from the start.
+func (p *pretend) Foresee(_ *rules.Facts, _ rules.Fleet, f rules.Finding) rules.Finding { return f }
+
 // Evaluate implements ledger.Policy.
 func (p *pretend) Evaluate(facts *rules.Facts, fleet rules.Fleet) rules.Result {
 	f := rules.Finding{Policy: p.name, Rule: p.kind, Effect: p.effect, Reason: rules.ReasonViolated, Message: p.name}
@@ -47,7 +50,9 @@ func (p *pretend) Evaluate(facts *rules.Facts, fleet rules.Fleet) rules.Result {
 		f.Asked = append(f.Asked, rules.Asked{Question: q, Answer: answer})
 		sum += answer.Count
 	}
-	if p.kind == "least" && sum >= p.limit || p.kind != "least" && sum < p.limit {
+	switch {
+	case p.kind == "least" && sum >= p.limit, p.kind == "unlike" && sum != p.limit,
+		p.kind != "least" && p.kind != "unlike" && sum < p.limit:
 		return rules.Result{Matched: true}
 	}
 	for _, asked := range f.Asked {
@@ -73,7 +78,7 @@ var dimensions = []rules.Dimension{
 func anyPolicies(t *rapid.T, failures bool) []ledger.Policy {
 	var all []ledger.Policy
 	for i := range rapid.IntRange(0, 3).Draw(t, "policies") {
-		kinds := []string{"most", "most", "most", "sum", "least", "window", "deny"}
+		kinds := []string{"most", "most", "most", "sum", "least", "unlike", "window", "deny"}
 		if failures {
 			kinds = append(kinds, "failed", "failed")
 		}
@@ -81,7 +86,7 @@ func anyPolicies(t *rapid.T, failures bool) []ledger.Policy {
 		p.kind = rapid.SampledFrom(kinds).Draw(t, "kind")
 		dimension := func() rules.Dimension { return rapid.SampledFrom(dimensions).Draw(t, "dimension") }
 		switch p.kind {
-		case "most", "least":
+		case "most", "least", "unlike":
 			p.asks = []rules.Dimension{dimension()}
 		case "sum":
 			p.asks = rapid.SliceOfNDistinct(rapid.SampledFrom(dimensions), 2, 2, rapid.ID[rules.Dimension]).Draw(t, "dimensions")
