@@ -61,6 +61,10 @@ const (
 	ReasonSecretInvalid       = "SecretInvalid"
 	ReasonBackOff             = "BackOff"
 
+	// Conditions of a Policy.
+	ReasonCompiled      = "Compiled"
+	ReasonPolicyInvalid = "PolicyInvalid"
+
 	// Events of policies that let an Operation pass.
 	ReasonPolicyWarning = "PolicyWarning"
 	ReasonDryRun        = "DryRun"

@@ -164,10 +164,13 @@ func (r *Operations) confirm(ctx context.Context, p *pass) error {
 			return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("datacenters").GroupResource(), dc.Name, fmt.Errorf("the driver is of what it was before, and may reach another site"))
 		}
 	}
-	if p.Confirmed.Hold == nil {
-		return r.confirmServer(ctx, p)
+	if p.Confirmed.Hold != nil {
+		return nil
 	}
-	return nil
+	if err := r.confirmServer(ctx, p); err != nil || p.Confirmed.Hold != nil {
+		return err
+	}
+	return r.confirmPolicies(ctx, p)
 }
 
 // confirmServer looks at the Server and, through its compare-and-swap, at the Operation once more.

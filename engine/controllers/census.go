@@ -19,25 +19,25 @@ import (
 // this process writes itself, so that a server that has just failed is never both released and, in the
 // cache, still ready.
 type census struct {
-	ledger *ledger.Ledger
-	roster *roster
-	reader client.Reader
-	clock  clock.PassiveClock
-	wake   func(types.NamespacedName)
+	ledger  *ledger.Ledger
+	roster  *roster
+	reader  client.Reader
+	clock   clock.PassiveClock
+	sweeper *sweeper
 
 	mu sync.Mutex
 	// sites are the Datacenters of each namespace.
 	sites map[string]map[string]bool
 }
 
-func newCensus(places *ledger.Ledger, roster *roster, reader client.Reader, clk clock.PassiveClock, wake func(types.NamespacedName)) *census {
-	return &census{ledger: places, roster: roster, reader: reader, clock: clk, wake: wake, sites: map[string]map[string]bool{}}
+func newCensus(places *ledger.Ledger, roster *roster, reader client.Reader, clk clock.PassiveClock, sweeper *sweeper) *census {
+	return &census{ledger: places, roster: roster, reader: reader, clock: clk, sweeper: sweeper, sites: map[string]map[string]bool{}}
 }
 
 // server counts a Server as it is now.
 func (c *census) server(server *v1alpha1.Server) {
 	machine := ledger.MachineOf(server, c.siteOf(server), c.roster.groupOf(server.Namespace, server.Name), version(server))
-	c.wakeAll(c.ledger.Observe(machine, c.clock.Now()))
+	c.sweeper.told(c.ledger.Observe(machine, c.clock.Now()))
 }
 
 // siteOf names the Datacenter that reaches a server; empty where none does, or where it is not said which.
@@ -65,7 +65,7 @@ func (c *census) siteOfNamed(namespace, name string) string {
 
 // serverGone forgets a Server.
 func (c *census) serverGone(server *v1alpha1.Server) {
-	c.wakeAll(c.ledger.Forget(ledger.Key(server.Namespace+"/"+server.Name), c.clock.Now()))
+	c.sweeper.told(c.ledger.Forget(ledger.Key(server.Namespace+"/"+server.Name), c.clock.Now()))
 }
 
 // site notes that a Datacenter is there, or not any more. A server that names none is of the only one.
@@ -104,12 +104,12 @@ func (c *census) ended(op *v1alpha1.Operation) {
 	if op.Status.CompletionTime != nil {
 		at = op.Status.CompletionTime.Time
 	}
-	c.wakeAll(c.ledger.ObserveFailed(ask(op, "", 0), at, c.clock.Now()))
+	c.sweeper.told(c.ledger.ObserveFailed(ask(op, "", 0), at, c.clock.Now()))
 }
 
 // operationGone forgets that an Operation failed.
 func (c *census) operationGone(uid types.UID) {
-	c.wakeAll(c.ledger.ForgetFailed(string(uid), c.clock.Now()))
+	c.sweeper.told(c.ledger.ForgetFailed(string(uid), c.clock.Now()))
 }
 
 // watchSites hears of Datacenters.
@@ -175,12 +175,4 @@ func (c *census) take(ctx context.Context) error {
 		c.ended(&ops.Items[i])
 	}
 	return nil
-}
-
-func (c *census) wakeAll(keys []ledger.Key) {
-	for _, key := range keys {
-		if namespace, name, ok := splitKey(key); ok {
-			c.wake(types.NamespacedName{Namespace: namespace, Name: name})
-		}
-	}
 }

@@ -41,9 +41,9 @@ type Wish struct {
 
 // ledgerGate asks the ledger: one Operation a server, the datacenter's limit, and the policies.
 type ledgerGate struct {
-	ledger *ledger.Ledger
-	clock  clock.PassiveClock
-	wake   func(types.NamespacedName)
+	ledger  *ledger.Ledger
+	clock   clock.PassiveClock
+	sweeper *sweeper
 	// tell what rules say of an Operation that they let pass.
 	tell func(*v1alpha1.Operation, ledger.Notice)
 }
@@ -53,7 +53,7 @@ func (g *ledgerGate) Admit(op *v1alpha1.Operation, wish Wish) operation.Verdict 
 	asked := ask(op, wish.Site, wish.Limit)
 	asked.Facts, asked.Overrides = wish.Facts, wish.Overrides
 	verdict := g.ledger.Request(asked, wish.Now)
-	g.wakeAll(verdict.Wake)
+	g.sweeper.told(verdict.Wake)
 	for _, notice := range verdict.Notices {
 		g.tell(op, notice)
 	}
@@ -62,20 +62,12 @@ func (g *ledgerGate) Admit(op *v1alpha1.Operation, wish Wish) operation.Verdict 
 
 // Occupy implements Gate.
 func (g *ledgerGate) Occupy(op *v1alpha1.Operation, site string) {
-	g.wakeAll(g.ledger.Occupy(ask(op, site, 0), g.clock.Now()))
+	g.sweeper.told(g.ledger.Occupy(ask(op, site, 0), g.clock.Now()))
 }
 
 // Release implements Gate.
 func (g *ledgerGate) Release(uid types.UID) {
-	g.wakeAll(g.ledger.Release(string(uid), g.clock.Now()))
-}
-
-func (g *ledgerGate) wakeAll(keys []ledger.Key) {
-	for _, key := range keys {
-		if namespace, name, ok := splitKey(key); ok {
-			g.wake(types.NamespacedName{Namespace: namespace, Name: name})
-		}
-	}
+	g.sweeper.told(g.ledger.Release(string(uid), g.clock.Now()))
 }
 
 // ask is an Operation as the ledger sees it.
@@ -113,10 +105,11 @@ func failedBefore(op *v1alpha1.Operation) bool {
 // rebuild counts what is under way, from the API server itself, before anything is admitted; and a
 // namespace anew each time that it comes into the scope.
 type rebuild struct {
-	live   client.Reader
-	ledger *ledger.Ledger
-	census *census
-	scope  Scope
+	live     client.Reader
+	ledger   *ledger.Ledger
+	census   *census
+	policies *Policies
+	scope    Scope
 
 	mu   sync.Mutex
 	done bool
@@ -150,7 +143,7 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 				return nil, false, err
 			}
 		}
-		if err := r.census.take(ctx); err != nil {
+		if err := r.see(ctx); err != nil {
 			return nil, false, err
 		}
 		r.ledger.Rebuild(active)
@@ -168,6 +161,20 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 	r.counted[namespace] = entry
 	r.fresh = append(r.fresh, active...)
 	return r.ledger.Recount(namespace, active), true, nil
+}
+
+// see makes sure that all policies are compiled, and all servers counted, as the API server has them.
+func (r *rebuild) see(ctx context.Context) error {
+	if r.policies == nil {
+		return nil
+	}
+	switch current, err := r.policies.current(ctx); {
+	case err != nil:
+		return err
+	case !current:
+		return fmt.Errorf("reading policies: %w", errBehind)
+	}
+	return r.census.take(ctx)
 }
 
 // siteOf an Operation that has a place.

@@ -2,9 +2,11 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -22,6 +24,29 @@ func (r *Operations) askGate(ctx context.Context, p *pass) error {
 	}
 	verdict := r.gate.Admit(p.Operation, wish)
 	p.Verdict = &verdict
+	return nil
+}
+
+// confirmPolicies asks the policies once more, in the moment before the deed: those that the API server
+// has now, about how things are now.
+func (r *Operations) confirmPolicies(ctx context.Context, p *pass) error {
+	current, err := r.policies.current(ctx)
+	if err != nil {
+		return err
+	}
+	if !current {
+		return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("policies").GroupResource(), "", errors.New("they were edited, and the cache does not show it yet"))
+	}
+	if !r.policies.any() {
+		return nil
+	}
+	wish, err := r.wish(ctx, p)
+	if err != nil {
+		return err
+	}
+	if verdict := r.gate.Admit(p.Operation, wish); !verdict.Admitted {
+		p.Confirmed.Hold = &verdict.Holds[0]
+	}
 	return nil
 }
 

@@ -46,7 +46,7 @@ type Operations struct {
 	rebuild  *rebuild
 	roster   *roster
 	census   *census
-	policies *policies
+	policies *Policies
 	vouches  func() admission.Vouches
 	scope    Scope
 	process  string

@@ -47,7 +47,7 @@ func TestNamespaceComesBack(t *testing.T) {
 	}
 	live, places := &operationsOf{items: []v1alpha1.Operation{running}}, ledger.New()
 	r := &Operations{calls: newCalls(clock.RealClock{}, nil), operations: newNewest[*v1alpha1.Operation](), known: map[types.NamespacedName]seen{},
-		rebuild: &rebuild{live: live, ledger: places, scope: scope, census: newCensus(places, newRoster(), live, clock.RealClock{}, nil)}, scope: scope}
+		rebuild: &rebuild{live: live, ledger: places, scope: scope, census: newCensus(places, newRoster(), live, clock.RealClock{}, newSweeper(places, clock.RealClock{}, nil))}, scope: scope}
 	next := ledger.Ask{UID: "u2", Key: "dc/next", Server: "dc/s", Site: "dc/site", Limit: 1}
 
 	scope.note(namespace)

@@ -77,18 +77,20 @@ func Setup(mgr ctrl.Manager, options Options) error {
 		rebuild: &rebuild{live: live, ledger: places, scope: options.Scope},
 		scope:   options.Scope, process: options.Process, background: options.Background, leading: options.Leading,
 		operations: newNewest[*v1alpha1.Operation](), servers: servers,
-		known:    map[types.NamespacedName]seen{},
-		policies: &policies{}, roster: roster, vouches: options.Vouches,
+		known:  map[types.NamespacedName]seen{},
+		roster: roster, vouches: options.Vouches,
 	}
-	counts := newCensus(places, roster, mgr.GetClient(), clk, ops.wake)
-	ops.census, ops.rebuild.census = counts, counts
+	sweep := newSweeper(places, clk, ops.wake)
+	counts := newCensus(places, roster, mgr.GetClient(), clk, sweep)
+	judges := &Policies{client: mgr.GetClient(), live: live, clock: clk, recorder: options.Recorder, ledger: places, sweeper: sweep, look: &lastLook{live: live}}
+	ops.census, ops.rebuild.census, ops.policies, ops.rebuild.policies = counts, counts, judges, judges
 	if ops.vouches == nil {
 		ops.vouches = func() admission.Vouches { return admission.Vouches{} }
 	}
 	if ops.leading == nil {
 		ops.leading = func() bool { return false }
 	}
-	ops.gate = &ledgerGate{ledger: places, clock: clk, wake: ops.wake, tell: ops.notice}
+	ops.gate = &ledgerGate{ledger: places, clock: clk, sweeper: sweep, tell: ops.notice}
 	ops.calls = newCalls(clk, ops.wake)
 	if options.Hooks.Scripts != nil {
 		ops.hooks, ops.hookBook = newHookRuns(clk, ops.wake, options.Hooks), newHookBook(options.Hooks.Scripts)
@@ -99,6 +101,16 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	}
 	if err := setupOperations(mgr, ops, options); err != nil {
 		return err
+	}
+	if options.OnVouches != nil {
+		// What admission vouches for is part of what they are judged by.
+		options.OnVouches(func() { sweep.told(places.Waiting()) })
+	}
+	if err := setupPolicies(mgr, judges); err != nil {
+		return err
+	}
+	if err := mgr.Add(manager.RunnableFunc(sweep.run)); err != nil {
+		return fmt.Errorf("adding the sweep of who waits: %w", err)
 	}
 	if err := mgr.Add(manager.RunnableFunc(ops.drain)); err != nil {
 		return fmt.Errorf("adding the end of calls: %w", err)
@@ -126,11 +138,11 @@ func setupOperations(mgr ctrl.Manager, r *Operations, options Options) error {
 		For(&v1alpha1.Operation{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: options.Workers}).
 		Watches(&v1alpha1.Server{}, peers(r.client, r.ofServer)).
-		Watches(&v1alpha1.ProvisioningProfile{}, handler.EnqueueRequestsFromMapFunc(r.ofProfile), onSpec()).
-		Watches(&v1alpha1.Datacenter{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), onSpec()).
+		Watches(&v1alpha1.ProvisioningProfile{}, handler.EnqueueRequestsFromMapFunc(r.ofProfile), onSpecOrLabels()).
+		Watches(&v1alpha1.Datacenter{}, handler.EnqueueRequestsFromMapFunc(r.ofNamespace), onSpecOrLabels()).
 		Watches(&v1alpha1.Datacenter{}, r.census.watchSites()).
 		Watches(&v1alpha1.Operation{}, r.census.watchEnds()).
-		Watches(&v1alpha1.ServerGroup{}, handler.EnqueueRequestsFromMapFunc(r.ofGroup), onSpec()).
+		Watches(&v1alpha1.ServerGroup{}, handler.EnqueueRequestsFromMapFunc(r.ofGroup), onSpecOrLabels()).
 		Watches(&v1alpha1.Fleet{}, handler.EnqueueRequestsFromMapFunc(r.ofFleet), onSpec()).
 		Watches(&v1alpha1.Hook{}, handler.EnqueueRequestsFromMapFunc(r.ofHook), onSpec()).
 		WatchesRawSource(source.Func(func(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
@@ -197,6 +209,11 @@ func watchScope(b *builder.Builder, mgr ctrl.Manager, scope Scope, list client.O
 // onSpec passes over changes of status.
 func onSpec() builder.Predicates {
 	return builder.WithPredicates(predicate.GenerationChangedPredicate{})
+}
+
+// onSpecOrLabels passes over changes of status, and of annotations: policies read labels.
+func onSpecOrLabels() builder.Predicates {
+	return builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}))
 }
 
 func never[E any](E) bool { return false }

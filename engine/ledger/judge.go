@@ -261,8 +261,16 @@ func holdOf(f *rules.Finding) v1alpha1.Hold {
 	return hold
 }
 
-// together says which changes release a rule that no single one does.
+// together says which changes release a rule that no single one does, or who can.
 func together(f *rules.Finding) string {
+	switch {
+	case f.Reason == rules.ReasonBroken:
+		return "the Policy is mended: stargate policy check"
+	case f.Reason != rules.ReasonViolated:
+		return "what the rule asks for can be told, or the Policy is edited"
+	case len(f.Together) == 0:
+		return "what the rule reads is otherwise, or the Policy is edited"
+	}
 	var all []string
 	for i := range f.Together {
 		all = append(all, f.Together[i].Text)

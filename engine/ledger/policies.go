@@ -111,3 +111,16 @@ func (l *Ledger) Behind() bool {
 	defer l.mu.Unlock()
 	return len(l.slow) > 0
 }
+
+// Waiting lists who waits and is judged by policies.
+func (l *Ledger) Waiting() []Key {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var keys []Key
+	for _, e := range l.entries {
+		if e.waits() && e.Facts != nil {
+			keys = append(keys, e.Key)
+		}
+	}
+	return keys
+}
