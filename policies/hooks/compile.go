@@ -11,6 +11,7 @@ import (
 	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
 
+	"stargate.io/stargate/policies/hooks/syntax"
 	"stargate.io/stargate/policies/hooks/wire"
 )
 
@@ -55,7 +56,7 @@ func parsed(name, text string) (chunk []ast.Stmt, problem *Problem) {
 	if err != nil {
 		return nil, syntaxProblem(err)
 	}
-	if line := nestedTooDeep(chunk, maxNesting); line > 0 {
+	if line := syntax.TooDeep(chunk, maxNesting); line > 0 {
 		return nil, &Problem{Line: line, Message: fmt.Sprintf("nested deeper than %d levels: give parts of it names with local", maxNesting)}
 	}
 	return chunk, nil
@@ -175,6 +176,15 @@ func defines(chunk []ast.Stmt, name string) bool {
 func isName(expression ast.Expr, name string) bool {
 	ident, ok := expression.(*ast.IdentExpr)
 	return ok && ident.Value == name
+}
+
+// Lines of a script that have statements, each once; for what tests cover.
+func (s *Script) Lines() []int {
+	chunk, problem := parsed(s.Name, s.Text)
+	if problem != nil {
+		return nil
+	}
+	return syntax.Lines(chunk)
 }
 
 // clipped text of at most so many bytes.

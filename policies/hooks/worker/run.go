@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
+	"stargate.io/stargate/policies/hooks/syntax"
 	"stargate.io/stargate/policies/hooks/wire"
 )
 
@@ -37,7 +40,7 @@ func (s *server) run(in wire.Run) (end wire.End) {
 			end = r.failed(wire.ReasonScriptError, fmt.Sprint(p))
 		}
 		if in.Lines {
-			end.Lines = sorted(r.lines)
+			end.Lines = slices.Sorted(maps.Keys(r.lines))
 		}
 	}()
 	proto, err := s.scripts.of(source{in.Name, in.Text, in.Lines})
@@ -45,6 +48,12 @@ func (s *server) run(in wire.Run) (end wire.End) {
 		return r.failed(wire.ReasonScriptError, err.Error())
 	}
 	L := r.newState()
+	if in.Lines {
+		L.SetGlobal(syntax.Tracker, L.NewFunction(func(L *lua.LState) int {
+			r.lines[L.CheckInt(1)] = true
+			return 0
+		}))
+	}
 	L.SetContext(ctx)
 	given, told, err := r.call(L, proto)
 	switch {

@@ -5,6 +5,8 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/parse"
+
+	"stargate.io/stargate/policies/hooks/syntax"
 )
 
 // keptText bounds the text of the scripts that a worker keeps compiled.
@@ -30,7 +32,7 @@ func (s *scripts) of(key source) (*lua.FunctionProto, error) {
 		return nil, err
 	}
 	if key.lines {
-		chunk = tracked(chunk)
+		chunk = syntax.Tracked(chunk)
 	}
 	proto, err := lua.Compile(chunk, key.name)
 	if err != nil {

@@ -1,4 +1,4 @@
-package hooks
+package syntax
 
 import "github.com/yuin/gopher-lua/ast"
 
@@ -8,9 +8,9 @@ type node struct {
 	level int
 }
 
-// nestedTooDeep gives the line of something that is nested deeper than so many levels, zero for none. It keeps
+// TooDeep gives the line of something that is nested deeper than so many levels, zero for none. It keeps
 // what it has yet to look at on the heap, whatever the tree.
-func nestedTooDeep(chunk []ast.Stmt, most int) int {
+func TooDeep(chunk []ast.Stmt, most int) int {
 	todo := []node{{chunk, 0}}
 	for len(todo) > 0 {
 		next := todo[len(todo)-1]
