@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
 )
 
@@ -28,11 +29,13 @@ func Compile(s Source) (*Policy, []Problem) {
 	c := &compiler{policy: &Policy{source: s, hash: hashOf(s)}}
 	c.sizes()
 	c.environment(len(s.Variables) > 0)
+	c.policy.language = c.env
 	if len(c.policy.problems) == 0 {
 		c.variables()
 		c.conditions()
 		c.rules()
 		c.costs()
+		c.warnings()
 	}
 	return c.policy, c.policy.Problems()
 }
@@ -56,7 +59,7 @@ func (c *compiler) sizes() {
 
 // environment of the policy: the shared one, or, with variables, one that knows them.
 func (c *compiler) environment(variables bool) {
-	c.env = shared()
+	c.env = shared().env
 	if !variables {
 		return
 	}
@@ -143,12 +146,16 @@ func (c *compiler) compile(path, text string, want *cel.Type) *expression {
 	}
 	parsed, issues := c.env.Parse(text)
 	if issues.Err() != nil {
-		c.refuse(path, text, nil, issues)
+		c.refuse(path, nil, issues)
 		return nil
 	}
 	checked, issues := c.env.Check(parsed)
 	if issues.Err() != nil {
-		c.refuse(path, text, parsed, issues)
+		c.refuse(path, parsed, issues)
+		return nil
+	}
+	if made := madeFact(checked); made != "" {
+		c.problem(path, "a %s cannot be made, only read", made)
 		return nil
 	}
 	if got := checked.OutputType(); want != nil && !want.IsExactType(got) {
@@ -157,17 +164,30 @@ func (c *compiler) compile(path, text string, want *cel.Type) *expression {
 	}
 	e, err := c.plan(path, text, checked)
 	if err != nil {
-		c.policy.problems = append(c.policy.problems, Problem{Path: path, Line: 1, Column: 1, Message: err.Error()})
+		c.policy.problems = append(c.policy.problems, Problem{Path: path, Line: 1, Column: 1, Message: "it can never be computed: " + plain(err.Error())})
 		return nil
 	}
 	return e
 }
 
+// madeFact is the type of a part of the Facts that an expression makes itself; empty for none.
+func madeFact(checked *cel.Ast) (made string) {
+	ast.PostOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() == ast.StructKind {
+			made = e.AsStruct().TypeName()
+		}
+	}))
+	return made
+}
+
 func wrongResult(want, got *cel.Type) string {
-	if want.IsExactType(cel.BoolType) {
-		return fmt.Sprintf("the result is of type %s, and must be true or false: compare it with something", cel.FormatCELType(got))
+	if got.Kind() == types.DynKind {
+		return fmt.Sprintf("the type of the result is not known, and must be %s: convert it with %s(…)", want, want)
 	}
-	return fmt.Sprintf("the result is of type %s, and must be a string: use string(…)", cel.FormatCELType(got))
+	if want.IsExactType(cel.BoolType) {
+		return fmt.Sprintf("the result is of type %s, and must be true or false: compare it with something", plain(cel.FormatCELType(got)))
+	}
+	return fmt.Sprintf("the result is of type %s, and must be a string: use string(…)", plain(cel.FormatCELType(got)))
 }
 
 // unreadable tells what is wrong with a text before it is even parsed: a parser recurses.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
+	"github.com/google/cel-go/common/functions"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
@@ -24,13 +25,13 @@ const (
 	// MaxPolicyCost of one evaluation of all expressions of a policy.
 	MaxPolicyCost = 10_000_000
 	// MaxText is the longest string, in bytes, that an expression may make.
-	MaxText = 256 << 10
+	MaxText = 16 << 10
 	// MaxItems of the longest list that an expression may make.
-	MaxItems = 10_000
+	MaxItems = 2_000
 	// maxNodes of the tree that an expression is read into.
 	maxNodes = 5_000
 	// maxRegex is the size of the program that a regular expression becomes.
-	maxRegex = 2_000
+	maxRegex = 1_000
 	// interruptEvery so many steps of a comprehension it is looked whether to go on.
 	interruptEvery = 100
 )
@@ -115,13 +116,23 @@ func nameOf(value any) (string, bool) {
 	return "", false
 }
 
-// shared is the environment of every policy that has no variables.
-var shared = sync.OnceValue(func() *cel.Env {
+// A language is an environment with the functions that need a guard.
+type language struct {
+	env      *cel.Env
+	bindings map[string]*functions.Overload
+}
+
+// shared is the language of every policy; one with variables adds them to its environment.
+var shared = sync.OnceValue(func() language {
 	env, err := cel.NewEnv(environment()...)
 	if err != nil {
-		panic(fmt.Sprintf("making the language of policies: %v", err)) // Fixed at compile time.
+		panic(fmt.Sprintf("making the language of policies: %v", err)) // It is the same each time.
 	}
-	return env
+	bindings, err := bindingsOf(env)
+	if err != nil {
+		panic(fmt.Sprintf("making the language of policies: %v", err))
+	}
+	return language{env, bindings}
 })
 
 func environment() []cel.EnvOption {
@@ -145,6 +156,7 @@ func environment() []cel.EnvOption {
 		cel.ASTValidators(cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateRegexLiterals(), cel.ValidateHomogeneousAggregateLiterals()),
 	}
 	options = append(options, libraries()...)
+	options = append(options, clockFunctions()...)
 	for name, part := range schema {
 		options = append(options, cel.Variable(name, part.typ))
 	}
@@ -153,7 +165,7 @@ func environment() []cel.EnvOption {
 		cel.Variable(fleetType, cel.ObjectType(fleetType)),
 		cel.Variable(variablesType, cel.ObjectType(variablesType)),
 		cel.Variable(clockName, cel.ObjectType(clockType)),
-		cel.Macros(fleetMacros()...),
+		cel.Macros(append(fleetMacros(), clockMacros()...)...),
 		askFunctions(),
 	)
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -100,7 +101,7 @@ func (j *judgement) finding(o outcome, conditions trace) Finding {
 	switch {
 	case o.trace.slow:
 		f.Reason = ReasonCost
-		f.Message = fmt.Sprintf("%s cost more than %d units: let it look at less, or move parts that repeat to variables", o.expression.path, MaxCost)
+		f.Message = fmt.Sprintf("%s cost more than it may (%s units): let it look at less, or move what repeats to variables", o.expression.path, grouped(MaxCost))
 	case o.trace.unstamped:
 		f.Reason = ReasonUnstamped
 		f.Message = "asks for the requester or the source, which no admission vouches for: install the admission policies (`stargate check` says what is missing) and make the Operation anew"
@@ -109,27 +110,56 @@ func (j *judgement) finding(o outcome, conditions trace) Finding {
 		f.Message = "asks something of the fleet that is not counted yet: it is asked again as soon as it is"
 	case o.failed != nil:
 		f.Reason = ReasonFailed
-		f.Message = strings.TrimPrefix(o.failed.Error(), "evaluating: ")
+		f.Message = fmt.Sprintf("%s cannot be told: %s", o.expression.path, j.failure(o.expression, o.failed))
 	default:
 		f.Effect, f.Reason = o.rule.Effect, ReasonViolated
-		f.Message = j.message(o.rule)
+		f.Message = j.message(o.rule, f.Asked)
 		f.Recheck = o.rule.RetryAfter
 	}
+	f.Message = cut(f.Message, maxMessage)
 	return f
 }
 
-// message of a violated rule.
-func (j *judgement) message(r *rule) string {
+// maxMessage of a finding, in bytes.
+const maxMessage = 1024
+
+// message of a violated rule. What it asked is part of it, unless its author says it all.
+func (j *judgement) message(r *rule, asked []Asked) string {
 	if r.message != nil {
 		var t trace
-		if text, ok := j.run(r.message, &t).(types.String); ok {
+		value := j.run(r.message, &t)
+		if text, ok := value.(types.String); ok && text != "" {
 			return string(text)
 		}
+		why := "it is empty"
+		if err, failed := value.(*types.Err); failed {
+			why = j.failure(r.message, err)
+		}
+		return fmt.Sprintf("must be true: %s (its messageExpression cannot be told: %s)", flat(r.Expression), why)
 	}
-	if r.Message != "" {
-		return r.Message
+	text := r.Message
+	if text == "" {
+		text = "must be true: " + flat(r.Expression)
 	}
-	return "must be true: " + r.Expression
+	if len(asked) == 1 {
+		text += " (" + asked[0].Question.Tell(asked[0].Answer.Count) + ")"
+	}
+	return text
+}
+
+// flat text of an expression, on one line.
+func flat(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// cut a text to a length, between characters.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	end := most - len("…")
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }
 
 // broken is the finding of a policy that does not compile.
@@ -141,6 +171,6 @@ func (p *Policy) broken() Finding {
 	}
 	return Finding{
 		Policy: p.source.Name, Effect: Hold, DryRun: p.source.DryRun, Reason: ReasonBroken,
-		Message: fmt.Sprintf("the policy does not compile, and holds what it matches until it is mended: %s: %s", where, first.Message),
+		Message: cut(fmt.Sprintf("the policy does not compile, and holds what it matches until it is mended: %s: %s", where, first.Message), maxMessage),
 	}
 }

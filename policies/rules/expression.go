@@ -7,7 +7,6 @@ import (
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/interpreter"
-	"k8s.io/apiserver/pkg/cel/library"
 )
 
 // An expression that compiled.
@@ -28,13 +27,18 @@ func (c *compiler) plan(path, text string, checked *cel.Ast) (*expression, error
 	program, err := c.env.Program(checked,
 		cel.EvalOptions(cel.OptOptimize, cel.OptTrackCost),
 		cel.CostLimit(MaxCost),
-		cel.CostTracking(&library.CostEstimator{}),
+		cel.CostTracking(prices{}),
 		cel.CostTrackerOptions(interpreter.PresenceTestHasCost(false)),
+		cel.CustomDecoratorV2(readOnce),
+		cel.CustomDecoratorV2(guarded(checked, shared().bindings)),
 		cel.InterruptCheckFrequency(interruptEvery))
 	if err != nil {
 		return nil, err
 	}
 	e.program = program
+	if e.cost, err = c.estimate(checked); err != nil {
+		return nil, err
+	}
 	e.reads = c.readsOf(checked)
 	for _, d := range e.reads.dimensions {
 		c.policy.ask(d)
@@ -47,6 +51,7 @@ func (e *expression) eval(j *judgement) ref.Val {
 	value, details, err := e.program.Eval(j)
 	if cost := details.ActualCost(); cost != nil {
 		j.spent += *cost
+		j.last = *cost
 	}
 	var cancelled interpreter.EvalCancelledError
 	switch {

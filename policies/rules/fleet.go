@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -86,6 +87,43 @@ func (q Question) String() string {
 	}
 	text.WriteByte('}')
 	return text.String()
+}
+
+// Tell a count as the answer, for people: "1 server unavailable in datacenter west, rack r01".
+func (q Question) Tell(count int64) string {
+	what := "server"
+	if q.Kind == Active || q.Kind == Failed {
+		what = "Operation"
+	}
+	if count != 1 {
+		what += "s"
+	}
+	text := fmt.Sprintf("%d %s", count, what)
+	switch q.Kind {
+	case Active, Unavailable:
+		text += " " + string(q.Kind)
+	case Failed:
+		text += " failed within " + short(q.Within)
+	}
+	if q.Keys == "" {
+		return text + " in the fleet"
+	}
+	values := strings.Split(q.Values, "\x00")
+	for i, key := range strings.Split(q.Keys, ",") {
+		switch {
+		case i == 0:
+			text += " in "
+		default:
+			text += ", "
+		}
+		text += strings.TrimPrefix(key, labelPrefix) + " "
+		if i < len(values) && values[i] != "" {
+			text += values[i]
+		} else {
+			text += `""`
+		}
+	}
+	return text
 }
 
 // short is a duration without the zeros that it ends in.

@@ -106,7 +106,7 @@ func (s *supposition) released(w world) (released bool, turns time.Time, unknown
 func (s *supposition) ask(w world, facts *Facts) (released bool, turns time.Time, unknown bool) {
 	j := s.policy.judge(facts, s.fleet)
 	defer j.done()
-	j.now, j.supposed = w.now, w.counts
+	j.now, j.supposed, j.foresees = w.now, w.counts, true
 	met, conditions := j.conditions()
 	if !met {
 		return true, conditions.trace.turns, false
@@ -223,17 +223,13 @@ func (s *supposition) byKind(asked []Asked) []Asked {
 }
 
 func ofClock(at time.Time) Release {
-	return Release{At: at, Text: "at " + at.UTC().Format(time.RFC3339)}
+	return Release{At: at, Text: "at " + instant(at)}
 }
 
 func ofCount(asked Asked, count int64) Release {
-	way := "falls"
-	if count > asked.Answer.Count {
-		way = "rises"
-	}
 	return Release{
 		Question: &asked.Question, Count: count,
-		Text: fmt.Sprintf("%s %s from %d to %d", asked.Question, way, asked.Answer.Count, count),
+		Text: fmt.Sprintf("%s, instead of %d", asked.Question.Tell(count), asked.Answer.Count),
 	}
 }
 

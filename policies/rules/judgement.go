@@ -18,6 +18,8 @@ type judgement struct {
 	facts  *Facts
 	fleet  Fleet
 	now    time.Time
+	// foresees: when the functions of the clock turn is wanted too.
+	foresees bool
 	// supposed answers, by question, of a judgement that asks "what if"; nil of a real one.
 	supposed map[Question]int64
 
@@ -27,6 +29,8 @@ type judgement struct {
 	trace *trace
 	// spent is what all expressions of the policy cost so far.
 	spent uint64
+	// last is what the expression that came to its end last cost.
+	last uint64
 
 	requester, source unvouched
 	// What fleet, the clock and variables are to an expression: this judgement.
@@ -38,6 +42,8 @@ type cell struct {
 	done  bool
 	value ref.Val
 	trace trace
+	// cost of it, without the variables that it uses.
+	cost uint64
 }
 
 // A trace is what an expression read on its way.
@@ -86,6 +92,7 @@ func (j *judgement) done() {
 	clear(j.cells)
 	clear(j.asked)
 	j.policy, j.facts, j.fleet, j.supposed, j.trace = nil, nil, nil, nil, nil
+	j.foresees = false
 	j.cells, j.asked, j.spent = j.cells[:0], j.asked[:0], 0
 	judgements.Put(j)
 }
@@ -148,6 +155,7 @@ func (j *judgement) variable(i int) (any, error) {
 	if !c.done {
 		c.done = true
 		c.value = j.run(j.policy.variables[i], &c.trace)
+		c.cost = j.last
 	}
 	if err, failed := c.value.(*types.Err); failed {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/google/cel-go/cel"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
@@ -19,6 +20,8 @@ type Policy struct {
 	dimensions []Dimension
 	problems   []Problem
 	warnings   []Problem
+	// language that it is written in, with its variables.
+	language *cel.Env
 }
 
 // A rule that compiled.

@@ -123,3 +123,16 @@ func compareDimensions(a, b Dimension) int {
 	}
 	return strings.Compare(a.Keys, b.Keys)
 }
+
+// warnings of what works, and yet not as well as it could.
+func (c *compiler) warnings() {
+	for _, r := range c.policy.rules {
+		if r.Effect == Hold && r.RetryAfter == 0 && c.policy.closure(r.violated).rawClock {
+			c.policy.warnings = append(c.policy.warnings, Problem{
+				Path: r.violated.path,
+				Message: "it compares now itself, so nobody can tell when it changes, and what it holds is asked again each minute: " +
+					"write now.past(…), such as now.past(server.lastRepaved + duration(\"24h\")), or now.inWindow(…)",
+			})
+		}
+	}
+}
