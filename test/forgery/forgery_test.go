@@ -15,6 +15,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/rollout"
+	"stargate.io/stargate/gitsync/apply"
 )
 
 // cast of the play.
@@ -98,6 +100,35 @@ func TestForgery(t *testing.T) {
 	t.Logf("%d attempts\n%s", c.attempts, table.String())
 	if tried := int(c.targets.Load()); tried == len(targets()) && c.attempts < 60 {
 		t.Errorf("%d attempts, fewer than 60", c.attempts)
+	}
+}
+
+// TestEachStampIsKept: of the annotations and labels that the controller goes by, each alone, on each kind.
+func TestEachStampIsKept(t *testing.T) {
+	w := newWorld(t)
+	write := "create,get,list,watch,update,patch,delete operations,servergroups,servers,provisioningprofiles,datacenters,policies,hooks"
+	eve := w.person(t, "eve-"+w.namespace).may(t, write, "reboot servers").ready(t, "patch operations", "reboot servers")
+	stamps := []string{v1alpha1.AnnotationCommit, v1alpha1.AnnotationAuthor, v1alpha1.AnnotationSignedBy, v1alpha1.AnnotationSource,
+		v1alpha1.AnnotationApply, v1alpha1.AnnotationReleased, v1alpha1.AnnotationLabels, apply.AnnotationDigest}
+	for _, each := range []struct {
+		kind
+		annotations, labels []string
+	}{
+		{operations, append([]string{rollout.AnnotationWave, rollout.AnnotationRevision}, stamps...), []string{v1alpha1.LabelFleet, v1alpha1.LabelGroup}},
+		{groups, stamps, []string{v1alpha1.LabelFleet}}, {servers, stamps, []string{v1alpha1.LabelFleet}}, {profiles, stamps, []string{v1alpha1.LabelFleet}},
+		{datacenters, stamps, []string{v1alpha1.LabelFleet}}, {policies, stamps, []string{v1alpha1.LabelFleet}}, {hooks, stamps, []string{v1alpha1.LabelFleet}},
+	} {
+		name := w.namespace
+		w.make(t, each.kind, eve, name, nil)
+		for verb, keys := range map[string][]string{"annotate": each.annotations, "label": each.labels} {
+			for _, key := range keys {
+				out, err := eve.kubectl(t, verb, each.plural+".stargate.io", name, key+"=x")
+				if err == nil || !strings.Contains(out, "can be written by the controller only") || !strings.Contains(out, key) {
+					t.Errorf("%s %s of a %s: %v\n%s", verb, key, each.kind.name, err, out)
+				}
+			}
+		}
+		eve.mustKubectl(t, "delete", each.plural+".stargate.io", name, "--wait=false")
 	}
 }
 

@@ -74,7 +74,8 @@ func approved(o *unstructured.Unstructured, _ string) bool {
 
 var (
 	commit   = annotated(v1alpha1.AnnotationCommit, "9f1c2ab", v1alpha1.AnnotationAuthor, "root@example.com", v1alpha1.AnnotationSignedBy, "SHA256:key")
-	made     = change{annotations: map[string]string{rollout.AnnotationWave: "canary", rollout.AnnotationRevision: "1-abc"}, labels: map[string]string{v1alpha1.LabelGroup: "web", v1alpha1.LabelFleet: "prod"}}
+	made     = change{labels: map[string]string{v1alpha1.LabelGroup: "web", v1alpha1.LabelFleet: "prod"}}
+	wave     = annotated(rollout.AnnotationWave, "canary", rollout.AnnotationRevision, "1-abc")
 	released = change{annotations: map[string]string{v1alpha1.AnnotationReleased: "7 aaaa bbbb 3", v1alpha1.AnnotationApply: "7", v1alpha1.AnnotationCommit: "9f1c2ab"}, labels: map[string]string{v1alpha1.LabelFleet: "prod"}}
 	placed   = change{annotations: map[string]string{v1alpha1.AnnotationLabels: "role=web", v1alpha1.AnnotationSource: "a.yaml:1", v1alpha1.AnnotationApply: "7"}, labels: map[string]string{v1alpha1.LabelFleet: "prod"}}
 	override = annotated(v1alpha1.AnnotationOverride, "freeze", v1alpha1.AnnotationOverrideReason, "it burns", v1alpha1.AnnotationOverriddenBy, "adam")
@@ -89,9 +90,11 @@ func targets() []target {
 			lies: func(o *unstructured.Unstructured, _ string) bool {
 				return strings.Contains(o.GetAnnotations()[byGroups], "masters") || o.GetAnnotations()[byGroups] == ""
 			}},
-		{name: "nobody asked", kind: operations, removes: true, forged: always(change{gone: []string{requester, byGroups}}), lies: not(requester, "alice")},
+		{name: "nobody asked", kind: operations, removes: true, forged: always(change{gone: []string{requester}}), lies: not(requester, "alice")},
+		{name: "of no groups", kind: operations, removes: true, forged: always(change{gone: []string{byGroups}}), lies: not(byGroups, "operators\nsystem:authenticated")},
 		{name: "of a signed commit", kind: operations, honest: true, honestNew: true, forged: always(commit), lies: saysAny(commit)},
 		{name: "made by a rollout", kind: operations, honest: true, honestNew: true, forged: always(made), lies: saysAny(made)},
+		{name: "made in a wave", kind: operations, honest: true, honestNew: true, forged: always(wave), lies: saysAny(wave)},
 		{name: "of no commit", kind: operations, removes: true, honest: true, victim: ofCommit,
 			forged: always(change{gone: []string{v1alpha1.AnnotationCommit}}), lies: not(v1alpha1.AnnotationCommit, "9f1c2ab")},
 		{name: "approved", kind: operations, honest: true, forged: approval, lies: approved},

@@ -37,8 +37,12 @@ var (
 	operations = kind{"Operation", "operations", true, map[string]any{"operation": "reboot", "serverRef": map[string]any{"name": "server-001"}}}
 	groups     = kind{"ServerGroup", "servergroups", true, map[string]any{
 		"selector": map[string]any{"matchLabels": map[string]any{"role": "none"}}, "provisioningProfileRef": map[string]any{"name": "os"}}}
-	servers = kind{"Server", "servers", true, map[string]any{"mac": "aa:bb:cc:dd:ee:01"}}
-	fleets  = kind{"Fleet", "fleets", false, map[string]any{"url": "https://git.example.com/fleet.git", "suspend": true}}
+	servers     = kind{"Server", "servers", true, map[string]any{"mac": "aa:bb:cc:dd:ee:01"}}
+	profiles    = kind{"ProvisioningProfile", "provisioningprofiles", true, map[string]any{"osVersion": "2.0.0"}}
+	datacenters = kind{"Datacenter", "datacenters", true, map[string]any{"driver": "dcapi", "endpoint": "http://127.0.0.1:9"}}
+	policies    = kind{"Policy", "policies", false, map[string]any{"rules": []any{map[string]any{"name": "r", "expression": "true", "effect": "Hold", "message": "m"}}}}
+	hooks       = kind{"Hook", "hooks", false, map[string]any{"when": "Before", "script": "function run(ctx) return ctx.done() end"}}
+	fleets      = kind{"Fleet", "fleets", false, map[string]any{"url": "https://git.example.com/fleet.git", "suspend": true}}
 )
 
 func (k kind) in(w *world) dynamic.ResourceInterface {
