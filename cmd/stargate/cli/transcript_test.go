@@ -13,11 +13,15 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestExplanations types command lines about a snapshot, and shows what comes of them.
-func TestExplanations(t *testing.T) { datadriven.Walk(t, "testdata/explain", playFiles) }
+// TestTranscripts types command lines for which no cluster is needed, and shows what comes of them.
+func TestTranscripts(t *testing.T) {
+	for _, folder := range []string{"explain", "policy"} {
+		t.Run(folder, func(t *testing.T) { datadriven.Walk(t, filepath.Join("testdata", folder), playFiles) })
+	}
+}
 
 // playFiles runs a transcript: "file NAME" writes a file into a folder of its own, and "stargate" runs a
-// command line in it, on 2026-03-03 at 10:51, a Tuesday.
+// command line in it, on 2026-03-03 at 10:51, a Tuesday. What the file "stdin" holds is typed in.
 func playFiles(t *testing.T, path string) {
 	dir := t.TempDir()
 	t.Setenv("KUBECONFIG", filepath.Join(dir, "none"))
@@ -57,8 +61,10 @@ func typeLine(line string) string {
 			args = append(args, strings.Fields(part)...)
 		}
 	}
+	// Where there is no such file, nothing is typed.
+	stdin, _ := os.ReadFile("stdin")
 	var out, errOut bytes.Buffer
-	app := newApp("stargate", strings.NewReader(""), &out, &errOut)
+	app := newApp("stargate", bytes.NewReader(stdin), &out, &errOut)
 	app.now = func() time.Time { return time.Date(2026, 3, 3, 10, 51, 0, 0, time.UTC) }
 	root := app.command()
 	root.SetArgs(args)
