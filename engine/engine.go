@@ -38,6 +38,7 @@ import (
 	"stargate.io/stargate/engine/admission"
 	"stargate.io/stargate/engine/controllers"
 	"stargate.io/stargate/gitsync/tree"
+	"stargate.io/stargate/policies/hooks"
 )
 
 // Options of `stargate run`.
@@ -71,8 +72,6 @@ type Options struct {
 	MetricsAddress, HealthAddress, PprofAddress string
 	// Workers that reconcile Operations at once; zero for 16.
 	Workers int
-	// Scripts compiles and runs what Hooks say; nil for no Hooks.
-	Scripts controllers.Scripts
 	// HookWorkers that run hooks at once, zero for 8, and HookDeadline of one run, zero for 30s.
 	HookWorkers  int
 	HookDeadline time.Duration
@@ -124,6 +123,8 @@ func Run(ctx context.Context, options Options) error {
 		return err
 	}
 	defer stop()
+	scripts := hooks.NewPool(hooks.Options{Workers: options.HookWorkers})
+	defer scripts.Close()
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	fleets, err := fleetOptions(options)
@@ -138,7 +139,7 @@ func Run(ctx context.Context, options Options) error {
 	}
 	defer ended()
 	defer done()
-	hooks, err := hookOptions(mgr, restConfig, options)
+	running, err := hookOptions(mgr, restConfig, scripts, options)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func Run(ctx context.Context, options Options) error {
 		Workers: cmp.Or(options.Workers, 16), SecretsEvery: options.SecretsEvery, Recorder: recorder, Background: background,
 		// Who is told to stop keeps the lease until everything has ended; who lost it was not told.
 		Leading: func() bool { return options.LeaderElect && ctx.Err() != nil },
-		Fleets:  fleets, Hooks: hooks,
+		Fleets:  fleets, Hooks: running,
 		Vouches: guards.Vouches, OnVouches: guards.OnChange,
 	})
 	if err != nil {

@@ -20,9 +20,9 @@ import (
 )
 
 // hookOptions says how hooks are run.
-func hookOptions(mgr ctrl.Manager, base *rest.Config, options Options) (controllers.HookOptions, error) {
+func hookOptions(mgr ctrl.Manager, base *rest.Config, scripts controllers.Scripts, options Options) (controllers.HookOptions, error) {
 	host, err := hookHosts(mgr, base)
-	return controllers.HookOptions{Scripts: options.Scripts, Workers: cmp.Or(options.HookWorkers, 8),
+	return controllers.HookOptions{Scripts: scripts,
 		Deadline: cmp.Or(options.HookDeadline, 30*time.Second), Elected: options.LeaderElect, Host: host}, err
 }
 

@@ -22,14 +22,17 @@ type Scripts interface {
 	Run(ctx context.Context, call hooks.Call, host hooks.Host) (hooks.Result, error)
 }
 
+// maxAsked bounds the runs that are asked for at once. They are lined up by who runs them, who sees to it that no hook
+// keeps all others waiting.
+const maxAsked = 2048
+
 // hookRuns makes the runs of hooks, and keeps what this process alone knows of them.
 type hookRuns struct {
 	clock   clock.Clock
 	wake    func(types.NamespacedName)
 	scripts Scripts
-	// deadline of one run, and workers that make runs at once.
+	// deadline of one run.
 	deadline time.Duration
-	workers  int
 	// elected: no other process runs hooks.
 	elected bool
 
@@ -53,7 +56,7 @@ type hookRecord struct {
 }
 
 func newHookRuns(clock clock.Clock, wake func(types.NamespacedName), options HookOptions) *hookRuns {
-	return &hookRuns{clock: clock, wake: wake, scripts: options.Scripts, deadline: options.Deadline, workers: max(options.Workers, 1),
+	return &hookRuns{clock: clock, wake: wake, scripts: options.Scripts, deadline: options.Deadline,
 		elected: options.Elected, records: map[types.UID]*hookRecord{}}
 }
 
@@ -126,15 +129,10 @@ func (h *hookRuns) start(ctx context.Context, run hookRun) {
 	r.runs, r.reply, r.pinned[run.effect.Hook.Name] = true, nil, run.call.Script
 	asked := h.clock.Now()
 	h.queue = append(h.queue, func() {
-		var reply *operation.HookReply
-		// Who waited in the line for too long may have been taken for dead, and makes itself known anew.
-		if h.elected || h.clock.Since(asked) < h.deadline {
-			reply = h.perform(ctx, run)
-		}
-		h.ended(run.uid, r, reply)
+		h.ended(run.uid, r, h.perform(ctx, run, asked))
 		h.wake(run.key)
 	})
-	if h.busy < h.workers {
+	if h.busy < maxAsked {
 		h.busy++
 		h.running.Go(h.empty)
 	}
@@ -193,9 +191,15 @@ func (h *hookRuns) unfolded() []types.UID {
 	return uids
 }
 
-// perform makes one run; nil where it was cut off by the end of this process, which is no result.
-func (h *hookRuns) perform(ctx context.Context, run hookRun) (reply *operation.HookReply) {
+// perform makes one run; nil where it was cut off, which is no result: by the end of this process, or because it
+// waited in the line for so long that another may take this process for dead. Then it is asked for anew.
+func (h *hookRuns) perform(ctx context.Context, run hookRun, asked time.Time) (reply *operation.HookReply) {
 	began := h.clock.Now()
+	if !h.elected {
+		limited, cancel := context.WithTimeout(ctx, 2*h.deadline-h.clock.Since(asked))
+		defer cancel()
+		ctx = limited
+	}
 	reply = &operation.HookReply{Name: run.effect.Hook.Name, When: run.effect.Hook.When, Run: run.effect.Run, Outcome: operation.HookErrored}
 	defer func() {
 		if p := recover(); p != nil {
@@ -261,8 +265,6 @@ type HookOptions struct {
 	Scripts Scripts
 	// Deadline of one run; zero for 30s.
 	Deadline time.Duration
-	// Workers that make runs at once; zero for 8.
-	Workers int
 	// Elected: this process works only while it has the lease, so that no other runs hooks.
 	Elected bool
 	// Host carries out the Kubernetes verbs of a Hook for a Server.

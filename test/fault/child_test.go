@@ -21,7 +21,6 @@ import (
 
 	"stargate.io/stargate/config"
 	"stargate.io/stargate/engine"
-	"stargate.io/stargate/test/hookjudge"
 )
 
 // childEnv holds the options of a test binary that is to be the controller.
@@ -64,7 +63,7 @@ func child(text string) int {
 		}
 	}
 	err := engine.Run(ctx, engine.Options{
-		Kinds: kinds, Fleets: options.Fleets, Scripts: hookjudge.Direct{}, HookDeadline: options.HookDeadline,
+		Kinds: kinds, Fleets: options.Fleets, HookDeadline: options.HookDeadline,
 		RESTConfig: &rest.Config{Host: options.APIServer}, Namespaces: options.Namespaces, Logger: logger,
 		LeaderElect: options.Lease > 0, LeaderElectionNamespace: own,
 		LeaseDuration: options.Lease, RenewDeadline: options.Lease * 2 / 3, RetryPeriod: options.Lease / 8,

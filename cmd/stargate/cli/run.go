@@ -72,6 +72,8 @@ func (o *runOptions) bind(flags *pflag.FlagSet) {
 	flags.StringVar(&e.HealthAddress, "health-address", "127.0.0.1:8384", `Where /healthz and /readyz are served; "0" for nowhere`)
 	flags.StringVar(&e.PprofAddress, "pprof-address", "", "Where /debug/pprof is served. Default: nowhere")
 	flags.IntVar(&e.Workers, "workers", 0, "Operations to decide on at once. Default: 16")
+	flags.IntVar(&e.HookWorkers, "hook-workers", 0, "Processes that run hooks. Default: 8")
+	flags.DurationVar(&e.HookDeadline, "hook-deadline", 0, "Longest time that one run of a hook may take. Default: 30s")
 	flags.Float32Var(&e.ClientQPS, "client-qps", 0, "Requests a second to the API server. Default: left to the server's own fairness")
 	flags.IntVar(&e.ClientBurst, "client-burst", 0, "Requests to the API server above --client-qps for a moment")
 	flags.StringVar(&o.logFormat, "log-format", "text", "How to log: text or json")
@@ -90,6 +92,9 @@ func (o *runOptions) check() error {
 	}
 	if _, err := labels.Parse(o.engine.NamespaceSelector); err != nil {
 		return usagef("--namespace-selector: %v", err)
+	}
+	if o.engine.HookWorkers < 0 || o.engine.HookDeadline < 0 {
+		return usagef("--hook-workers and --hook-deadline cannot be below zero")
 	}
 	if o.engine.Workers < 0 || o.engine.ClientQPS < 0 || o.engine.ClientBurst < 0 {
 		return usagef("--workers, --client-qps and --client-burst cannot be below zero")
