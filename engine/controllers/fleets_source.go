@@ -15,6 +15,7 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/engine/fleet"
 	"stargate.io/stargate/engine/profile"
+	"stargate.io/stargate/gitsync/grammar"
 	"stargate.io/stargate/gitsync/source"
 	"stargate.io/stargate/gitsync/tree"
 )
@@ -148,7 +149,8 @@ func (r *Fleets) read(ctx context.Context, object *v1alpha1.Fleet, wanted fleet.
 
 func (r *Fleets) treeOptions(object *v1alpha1.Fleet) tree.Options {
 	return tree.Options{Fleet: object.Name, AllowKinds: object.Spec.AllowKinds, ForbidNamespaces: []string{r.namespace}, Schemas: r.schemas,
-		CheckProfile: func(p *v1alpha1.ProvisioningProfile) error { return profile.Check(&p.Spec) }}
+		CheckProfile: func(p *v1alpha1.ProvisioningProfile) error { return profile.Check(&p.Spec) },
+		CheckPolicy:  grammar.Policy, CheckHook: grammar.Hook}
 }
 
 // unsigned refuses a commit that nobody known signed, and says what to do where the problem does not.

@@ -2,6 +2,8 @@ package grammar_test
 
 import (
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -57,5 +59,38 @@ func TestBrokenTexts(t *testing.T) {
 				t.Errorf("%d wanted, got\n%s", wanted, strings.Join(got, "\n"))
 			}
 		})
+	}
+}
+
+// TestExampleCompiles: what we show is right.
+func TestExampleCompiles(t *testing.T) {
+	const root = "../../fleet-example"
+	var commit []tree.File
+	policies, hooks := 0, 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil || strings.HasPrefix(name, "tests/") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		commit = append(commit, tree.File{Path: filepath.ToSlash(name), Data: data})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, problems := read(commit)
+	for _, p := range problems {
+		t.Error(p)
+	}
+	if objects == nil {
+		return
+	}
+	policies, hooks = len(objects.Policies()), len(objects.Hooks())
+	if policies == 0 || hooks == 0 {
+		t.Errorf("%d policies and %d hooks were read", policies, hooks)
 	}
 }

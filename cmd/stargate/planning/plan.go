@@ -14,6 +14,7 @@ import (
 	"stargate.io/stargate/engine/profile"
 	"stargate.io/stargate/engine/rollout"
 	"stargate.io/stargate/gitsync/apply"
+	"stargate.io/stargate/gitsync/grammar"
 	"stargate.io/stargate/gitsync/tree"
 )
 
@@ -141,6 +142,7 @@ func (c *course) treeOf(name string, files []tree.File) (*tree.Tree, error) {
 	t, problems := tree.Read(files, tree.Options{
 		Fleet: c.Fleet.Name, AllowKinds: c.Fleet.Spec.AllowKinds, ForbidNamespaces: c.ForbidNamespaces, Schemas: c.Schemas,
 		CheckProfile: func(p *v1alpha1.ProvisioningProfile) error { return profile.Check(&p.Spec) },
+		CheckPolicy:  grammar.Policy, CheckHook: grammar.Hook,
 	})
 	if len(problems) > 0 {
 		return nil, &Problems{Revision: name, List: problems}
