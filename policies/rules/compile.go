@@ -73,7 +73,7 @@ func (c *compiler) environment(variables bool) {
 }
 
 func (c *compiler) variables() {
-	for i, v := range c.policy.source.Variables {
+	for _, v := range c.policy.source.Variables {
 		path := "spec.variables[" + v.Name + "].expression"
 		if slices.Contains(c.names, v.Name) {
 			c.problem("spec.variables["+v.Name+"].name", "there are two variables %s: rename one", v.Name)
@@ -85,6 +85,7 @@ func (c *compiler) variables() {
 			e = &expression{path: path, typ: cel.DynType}
 		}
 		e.name = v.Name
+		i := len(c.policy.variables)
 		c.names = append(c.names, v.Name)
 		c.policy.variables = append(c.policy.variables, e)
 		c.provider.variables[v.Name] = &types.FieldType{

@@ -45,7 +45,7 @@ type ExplainedRule struct {
 	Effect Effect
 	// Finding that it makes, with what would release it; nil where it passes.
 	Finding *Finding
-	// Parts of a rule that does not pass, the larger before what they are made of.
+	// Parts of it, the larger before what they are made of.
 	Parts []Part
 }
 
@@ -110,23 +110,28 @@ func (j *judgement) explained(e *expression) Explained {
 func (j *judgement) explainedRule(r *rule, conditions trace) ExplainedRule {
 	x := ExplainedRule{Explained: j.explained(r.violated), Effect: r.Effect}
 	o := j.rule(r)
-	if o.failed == nil && o.passed {
-		return x
-	}
-	f := j.policy.Foresee(j.facts, j.fleet, j.finding(o, conditions))
-	x.Finding = &f
 	// With state tracking, cel does not keep to a limit of cost. What has just come to its end within
 	// the limit does so once more, for it sees the same.
 	if !o.trace.slow {
 		x.Parts = j.parts(r.violated)
 	}
+	if o.failed == nil && o.passed {
+		return x
+	}
+	f := j.policy.Foresee(j.facts, j.fleet, j.finding(o, conditions))
+	x.Finding = &f
 	return x
+}
+
+// tracking program of an expression: one that keeps the value of each part.
+func (p *Policy) tracking(e *expression) (cel.Program, error) {
+	return p.language.Program(e.checked,
+		cel.EvalOptions(cel.OptTrackState), cel.CustomDecoratorV2(readOnce), cel.CustomDecoratorV2(guarded(e.checked, shared().bindings)))
 }
 
 // parts of an expression, with their values.
 func (j *judgement) parts(e *expression) []Part {
-	program, err := j.policy.language.Program(e.checked,
-		cel.EvalOptions(cel.OptTrackState), cel.CustomDecoratorV2(readOnce), cel.CustomDecoratorV2(guarded(e.checked, shared().bindings)))
+	program, err := j.policy.tracking(e)
 	if err != nil {
 		return nil // It was planned before, with more to it.
 	}

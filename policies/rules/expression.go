@@ -48,6 +48,9 @@ func (c *compiler) plan(path, text string, checked *cel.Ast) (*expression, error
 
 // eval gives the value, or the error that it ended in.
 func (e *expression) eval(j *judgement) ref.Val {
+	if e.program == nil {
+		return types.WrapErr(errBroken)
+	}
 	value, details, err := e.program.Eval(j)
 	if cost := details.ActualCost(); cost != nil {
 		j.spent += *cost
@@ -64,4 +67,7 @@ func (e *expression) eval(j *judgement) ref.Val {
 	return value
 }
 
-var errTooCostly = errors.New("it cost more than it may")
+var (
+	errTooCostly = errors.New("it cost more than it may")
+	errBroken    = errors.New("a variable that it uses does not compile")
+)

@@ -45,6 +45,15 @@ func (p *Policy) DryRun() bool { return p.source.DryRun }
 // Problems for which it holds whatever it matches; none of one that compiles.
 func (p *Policy) Problems() []Problem { return slices.Clone(p.problems) }
 
+// Rules of it, by name, those too that do not compile.
+func (p *Policy) Rules() []string {
+	names := make([]string, 0, len(p.source.Rules))
+	for _, r := range p.source.Rules {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
 // Warnings are what works, and yet not as well as it could.
 func (p *Policy) Warnings() []Problem { return slices.Clone(p.warnings) }
 

@@ -106,6 +106,12 @@ func orElse(name string, known []string, otherwise string) string {
 	return ": " + otherwise
 }
 
+// Meant ends a message about a name that there is not: with the one that was probably meant, or with
+// those that there are.
+func Meant(name string, known []string) string {
+	return orElse(name, known, "there are "+listed(known))
+}
+
 // nearest of the known names; empty where none is near.
 func nearest(name string, known []string) string {
 	best, least := "", max(1, len(name)/3)+1

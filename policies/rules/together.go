@@ -2,6 +2,9 @@ package rules
 
 import "slices"
 
+// turnsTogether of the clock are tried beside other changes.
+const turnsTogether = 16
+
 // A lever is one thing that may change: a count, the clock, or approvals.
 type lever interface {
 	// far gives worlds in which it is moved as far as makes sense.
@@ -25,8 +28,15 @@ func (l countLever) least(s *supposition, w world) (Release, world, bool) {
 	return ofCount(l.Asked, count), w.with(l.Question, count), found
 }
 
-// far of a clock is nowhere in particular: others are moved first, then the clock.
-func (clockLever) far(*supposition, world) []world { return nil }
+// far of a clock are its next turns, one after the other.
+func (clockLever) far(s *supposition, w world) []world {
+	var then []world
+	s.turns(w, turnsTogether, func(w world, _, unknown bool) bool {
+		then = append(then, w)
+		return !unknown
+	})
+	return then
+}
 
 func (clockLever) least(s *supposition, w world) (r Release, at world, found bool) {
 	s.turns(w, turnsAhead, func(then world, released, unknown bool) bool {
