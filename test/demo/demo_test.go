@@ -111,7 +111,8 @@ func TestDemo(t *testing.T) {
 	dir := stage(t)
 	out := mustPass(t, dir)
 	mustSay(t, out, "held    by the guard: 40 servers", "$ stargate approve fleet stargate-demo", "failed  demo-west/web-003", "retried demo-west/web-003",
-		"$ stargate rollout approve gpu -n demo-east --wave others", "[6/6]", "\nPASS  72 repaves, each server once for each commit that changed it (web-003 at the second attempt), at most 1 at once of a rack")
+		"$ stargate rollout approve gpu -n demo-east --wave others", "[7/7]", "$ stargate explain operation reboot-gpu-001", "two-people-for-gpu", "$ stargate approve operation reboot-gpu-001", "rebooted, asked for by bob and approved by ann",
+		"\nPASS  72 repaves, each server once for each commit that changed it (web-003 at the second attempt), at most 1 at once of a rack")
 	if left := running(t, dir); len(left) > 0 {
 		t.Errorf("left running: %v", left)
 	}
@@ -190,7 +191,7 @@ func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	dir := stage(t)
 	cmd, out := start(t, dir)
-	until(t, out, "the world", func() bool { return strings.Contains(out.String(), "[4/6]") })
+	until(t, out, "the world", func() bool { return strings.Contains(out.String(), "[4/7]") })
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.end(err)) }()
 	for _, step := range []func(context.Context) error{
-		d.checkTools, d.build, d.startCluster, d.startWorld, d.provision, d.change,
+		d.checkTools, d.build, d.startCluster, d.startWorld, d.provision, d.change, d.hold,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -94,7 +94,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 // told prints a step when it is done.
 func (d *demo) told(name, format string, args ...any) {
 	d.step++
-	d.screen.say("[%d/6] %-10s %s", d.step, name, fmt.Sprintf(format, args...))
+	d.screen.say("[%d/7] %-10s %s", d.step, name, fmt.Sprintf(format, args...))
 }
 
 func (d *demo) checkTools(ctx context.Context) error {
