@@ -86,10 +86,10 @@ func (p *Policy) closure(e *expression) reads {
 
 // Reads tells which rules and match conditions, by name, need stamps that admission gives.
 type Reads struct {
-	Requester, Source []string
+	Requester, Source, Approvals []string
 }
 
-// Reads tells what of the policy asks for the requester or the source.
+// Reads tells what of the policy asks for the requester, the source or the approvals.
 func (p *Policy) Reads() Reads {
 	var r Reads
 	note := func(e *expression) {
@@ -99,6 +99,9 @@ func (p *Policy) Reads() Reads {
 		}
 		if all.source {
 			r.Source = append(r.Source, e.name)
+		}
+		if all.approvals {
+			r.Approvals = append(r.Approvals, e.name)
 		}
 	}
 	for _, c := range p.conditions {

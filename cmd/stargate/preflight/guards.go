@@ -6,8 +6,12 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/engine/admission"
+	"stargate.io/stargate/gitsync/tree"
+	"stargate.io/stargate/policies/rules"
 )
 
 // guardsInForce tells of each guard whether the API server keeps it as this binary would install it.
@@ -32,20 +36,54 @@ func guardsInForce(ctx context.Context, in *Inputs, r reporter) {
 		}
 		r.warn(guard.Name, amiss(guard)+": nobody sees to it that "+guard.Keeps, mend)
 	}
+	reads := readsOfPolicies(ctx, in)
 	vouches := admission.VouchesOf(guards)
 	for _, each := range []struct {
 		kept         bool
 		fact, effect string
+		who          []string
 	}{
-		{vouches.Requester, "requester", "rules that ask for requester hold"},
-		{vouches.Source, "source", "rules that ask for source hold"},
-		{vouches.Approvals, "approvals", "rules that ask for operation.approvals hold"},
-		{vouches.Overrides, "overrides", "no override counts"},
+		{vouches.Requester, "requester", "rules that ask for requester hold", reads.requester},
+		{vouches.Source, "source", "rules that ask for source hold", reads.source},
+		{vouches.Approvals, "approvals", "nothing counts as approved", reads.approvals},
+		{vouches.Overrides, "overrides", "no override counts", nil},
 	} {
-		if !each.kept {
-			r.warn(each.fact, "not vouched for: "+each.effect, mend)
+		if each.kept {
+			continue
 		}
+		if len(each.who) > 0 {
+			each.effect += ": " + strings.Join(each.who, ", ")
+		}
+		r.warn(each.fact, "not vouched for: "+each.effect, mend)
 	}
+}
+
+// readings are the rules that ask for what admission vouches for, as policy/rule.
+type readings struct{ requester, source, approvals []string }
+
+// readsOfPolicies that are installed; what cannot be listed or does not compile is told elsewhere.
+func readsOfPolicies(ctx context.Context, in *Inputs) readings {
+	var all readings
+	_ = eachPage(ctx, in, &v1alpha1.PolicyList{}, func(page client.ObjectList) {
+		list, _ := page.(*v1alpha1.PolicyList)
+		for i := range list.Items {
+			source, err := tree.PolicySource(&list.Items[i])
+			if err != nil {
+				continue
+			}
+			policy, _ := rules.Compile(source)
+			reads := policy.Reads()
+			for _, each := range []struct {
+				rules []string
+				into  *[]string
+			}{{reads.Requester, &all.requester}, {reads.Source, &all.source}, {reads.Approvals, &all.approvals}} {
+				for _, rule := range each.rules {
+					*each.into = append(*each.into, policy.Name()+"/"+rule)
+				}
+			}
+		}
+	})
+	return all
 }
 
 // amiss says what a guard lacks.
