@@ -192,30 +192,6 @@ func (r *Report) places(told ledger.Told, op *v1alpha1.Operation, s Subject) {
 	}
 }
 
-// policy adds what one policy says.
-func (r *Report) policy(told *ledger.PolicyTold) {
-	name := told.Policy.Name()
-	if len(told.Violated) == 0 {
-		r.Gates = append(r.Gates, Gate{Outcome: Passes, Source: "Policy/" + name, Message: "every rule is kept"})
-	}
-	for i := range told.Violated {
-		rule := &told.Violated[i]
-		gate := gateOf(&rule.Hold, Tells)
-		gate.Effect = string(rule.Finding.Effect)
-		blocks := gate.Effect == string(v1alpha1.EffectHold) || gate.Effect == string(v1alpha1.EffectDeny)
-		switch {
-		case rule.Overridden:
-			gate.Outcome, gate.Overridden = Passes, true
-		case rule.Finding.DryRun || !blocks:
-		case gate.Effect == string(v1alpha1.EffectDeny):
-			gate.Outcome = Denies
-		default:
-			gate.Outcome = Holds
-		}
-		r.Gates = append(r.Gates, gate)
-	}
-}
-
 // settle on the verdict, and on when it clears at the earliest: not before the latest of what clocks
 // decide, however soon the rest does.
 func (r *Report) settle(op *v1alpha1.Operation, now time.Time) {

@@ -59,8 +59,22 @@ type Gate struct {
 	Overridden bool `json:"overridden,omitempty"`
 	// Effect that a rule which only tells would have.
 	Effect string `json:"effect,omitempty"`
+	// Expression of a rule, and what it Saw: variables, questions about the fleet, parts of the expression.
+	Expression string `json:"expression,omitempty"`
+	Saw        []Seen `json:"saw,omitempty"`
+	// Cost of it, in units.
+	Cost uint64 `json:"cost,omitempty"`
 	// Command, without the name of the program, that would change it.
 	Command string `json:"command,omitempty"`
+}
+
+// Seen is something that a rule saw, with its value.
+type Seen struct {
+	// What it is: "variables.down", "fleet.unavailable{rack=r01}", or a part of the expression.
+	What  string `json:"what"`
+	Value string `json:"value"`
+	// Depth of a part in its expression, from 1; zero for what is no part.
+	Depth int `json:"depth,omitempty"`
 }
 
 // Report explains one Operation.

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"slices"
 	"time"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -23,8 +22,9 @@ type Told struct {
 
 // PolicyTold is what one policy says.
 type PolicyTold struct {
-	Policy Policy
-	// Violated rules, and those that cannot be asked.
+	// Explanation of it: every rule, those that are kept too, with what each part came to.
+	rules.Explanation
+	// Violated rules, and those that cannot be asked, in their order.
 	Violated []RuleTold
 }
 
@@ -37,9 +37,9 @@ type RuleTold struct {
 	Overridden bool
 }
 
-// foreseer finds what would release a finding.
-type foreseer interface {
-	Foresee(*rules.Facts, rules.Fleet, rules.Finding) rules.Finding
+// explainer tells what each part of a policy came to; a *rules.Policy is one.
+type explainer interface {
+	Explain(*rules.Facts, rules.Fleet) rules.Explanation
 }
 
 // Tell judges an Operation as Request does, by the same rules and the same counts, and changes nothing.
@@ -70,24 +70,38 @@ func (l *Ledger) Tell(ask Ask, now time.Time) Told {
 	facts.Now = now
 	fleet := &view{ledger: l, entry: e, now: now}
 	for _, policy := range l.policies {
-		if result := policy.Evaluate(&facts, fleet); result.Matched {
-			told.Policies = append(told.Policies, tellPolicy(policy, &facts, fleet, result.Findings, ask.Overrides))
+		if x := explanationOf(policy, &facts, fleet); x.Matched {
+			told.Policies = append(told.Policies, tellPolicy(e, x, ask.Overrides))
 		}
 	}
 	return told
 }
 
-func tellPolicy(policy Policy, facts *rules.Facts, fleet rules.Fleet, findings []rules.Finding, overrides []string) PolicyTold {
-	told := PolicyTold{Policy: policy}
-	for _, f := range findings {
-		if ahead, ok := policy.(foreseer); ok {
-			f = ahead.Foresee(facts, fleet, f)
+// explanationOf what a policy says; of one that cannot explain itself, only what it finds.
+func explanationOf(policy Policy, facts *rules.Facts, fleet rules.Fleet) rules.Explanation {
+	if able, ok := policy.(explainer); ok {
+		return able.Explain(facts, fleet)
+	}
+	result := policy.Evaluate(facts, fleet)
+	x := rules.Explanation{Policy: policy.Name(), Matched: result.Matched}
+	for _, f := range result.Findings {
+		f = policy.Foresee(facts, fleet, f)
+		x.Rules = append(x.Rules, rules.ExplainedRule{Explained: rules.Explained{Name: f.Rule}, Effect: f.Effect, Finding: &f})
+	}
+	return x
+}
+
+func tellPolicy(e *entry, x rules.Explanation, overrides []string) PolicyTold {
+	told := PolicyTold{Explanation: x}
+	asked := *e
+	asked.Overrides = overrides
+	for i := range x.Rules {
+		f := x.Rules[i].Finding
+		if f == nil {
+			continue
 		}
 		blocks := f.Effect == rules.Hold || f.Effect == rules.Deny
-		told.Violated = append(told.Violated, RuleTold{
-			Finding: f, Hold: holdOf(&f),
-			Overridden: blocks && slices.ContainsFunc(overrides, func(rule string) bool { return rule == f.Policy || rule == f.Policy+"/"+f.Rule }),
-		})
+		told.Violated = append(told.Violated, RuleTold{Finding: *f, Hold: holdOf(f), Overridden: blocks && overridden(&asked, f)})
 	}
 	return told
 }

@@ -175,8 +175,12 @@ func (a *App) showPast(r *explain.Report) {
 func (a *App) showSeen(r *explain.Report) {
 	for i := range r.Gates {
 		gate := &r.Gates[i]
-		if gate.Observed != "" {
-			a.say("  %s: observed %s, limit %s", gateName(gate), render.Clean(gate.Observed), render.Or(render.Clean(gate.Limit), "–"))
+		if gate.Expression == "" {
+			continue
+		}
+		a.say("%s   %s   (cost %d)", render.Clean(gateName(gate)), render.Clean(gate.Expression), gate.Cost)
+		for _, seen := range gate.Saw {
+			a.say("%s%s = %s", strings.Repeat("  ", seen.Depth+1), render.Clean(seen.What), render.Clean(seen.Value))
 		}
 	}
 }
