@@ -40,7 +40,7 @@ func hooks(snapshot *operation.Snapshot) []Gate {
 func (w *World) hooks(s Subject) []operation.Hook {
 	var all []operation.Hook
 	for _, object := range w.Hooks {
-		if object.DeletionTimestamp != nil || !matches(&object.Spec.Match, &s) {
+		if object.DeletionTimestamp != nil || !Matches(&object.Spec.Match, &s) {
 			continue
 		}
 		hook := operation.Hook{Name: object.Name, When: object.Spec.When, Order: object.Spec.Order, OnError: object.Spec.OnError, Matches: true}
@@ -55,8 +55,8 @@ func (w *World) hooks(s Subject) []operation.Hook {
 	return all
 }
 
-// matches tells whether a match is about an Operation.
-func matches(match *v1alpha1.Match, s *Subject) bool {
+// Matches tells whether a match is about an Operation.
+func Matches(match *v1alpha1.Match, s *Subject) bool {
 	op, profile, site := s.Operation, "", ""
 	if ref := op.Spec.ProvisioningProfileRef; ref != nil {
 		profile = ref.Name

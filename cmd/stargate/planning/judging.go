@@ -8,6 +8,7 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/engine/explain"
 	"stargate.io/stargate/engine/ledger"
+	"stargate.io/stargate/engine/plan"
 	"stargate.io/stargate/engine/plan/forecast"
 	"stargate.io/stargate/gitsync/tree"
 	"stargate.io/stargate/policies/rules"
@@ -67,14 +68,61 @@ func (w *World) Explaining(at time.Time) *explain.World {
 	return &explain.World{
 		Now: at, Fleets: w.Fleets, Datacenters: w.Datacenters, Profiles: w.Profiles, Servers: w.Servers, Groups: w.Groups,
 		Operations: w.Operations, Policies: Judges(w.Policies), Hooks: w.Hooks, Hash: w.hash, Vouches: w.Vouches.of,
-		Expected: expected,
+		Expected: forecast.ExpectedOf,
 	}
 }
 
-// expected is how long an Operation likely takes, as the gate takes it.
-func expected(op *v1alpha1.Operation) time.Duration {
-	if op.Spec.Operation == v1alpha1.ActionRepave {
-		return forecast.AssumedRepave.Likely
+// vouch tells a forecast what admission vouches for.
+func (w *World) vouch(s *ledger.Subject) {
+	v := w.Vouches.of(s.Operation.CreationTimestamp.Time)
+	s.Requester, s.Source, s.Approvals = v.Requester, v.Source, v.Approvals
+}
+
+// counted Operations of a forecast: those that have not ended, and those that failed, which policies count.
+func (w *World) counted() []*v1alpha1.Operation {
+	var counted []*v1alpha1.Operation
+	for _, op := range w.Operations {
+		if !op.Status.Phase.Terminal() || op.Status.Phase == v1alpha1.OperationFailed {
+			counted = append(counted, op)
+		}
 	}
-	return forecast.AssumedOther.Likely
+	return counted
+}
+
+// tellHooks names the hooks that run for some of the repaves: those of the commit, and what lives that
+// is not the fleet's.
+func (c *course) tellHooks() {
+	hooks := c.tree.Hooks()
+	for _, hook := range c.world.Hooks {
+		if !slices.ContainsFunc(hooks, func(h *v1alpha1.Hook) bool { return h.Name == hook.Name }) &&
+			(!c.Fleet.Spec.Prune || hook.Labels[v1alpha1.LabelFleet] != c.Fleet.Name) {
+			hooks = append(hooks, hook)
+		}
+	}
+	servers := map[objectKey]*v1alpha1.Server{}
+	for _, server := range c.after.Servers {
+		servers[objectKey{server.Namespace, server.Name}] = server
+	}
+	slices.SortFunc(hooks, func(a, b *v1alpha1.Hook) int { return strings.Compare(a.Name, b.Name) })
+	for _, hook := range hooks {
+		if slices.ContainsFunc(c.repaves, func(r plan.Repave) bool {
+			server := servers[objectKey{r.Namespace, r.Server}]
+			return server != nil && explain.Matches(&hook.Spec.Match, c.subject(&r, server))
+		}) {
+			c.report.Hooks = append(c.report.Hooks, Hook{Name: hook.Name, When: string(hook.Spec.When)})
+		}
+	}
+}
+
+// subject of a repave that a rollout would make.
+func (c *course) subject(r *plan.Repave, server *v1alpha1.Server) *explain.Subject {
+	op := &v1alpha1.Operation{}
+	op.Namespace, op.Labels = r.Namespace, map[string]string{v1alpha1.LabelGroup: r.Group}
+	op.Spec.Operation, op.Spec.ProvisioningProfileRef = v1alpha1.ActionRepave, &v1alpha1.LocalReference{Name: r.Profile}
+	s := &explain.Subject{Operation: op, Server: server}
+	if at := forecast.SiteOf(c.after.Datacenters)(server); at.Name != "" {
+		s.Datacenter = &v1alpha1.Datacenter{}
+		s.Datacenter.Name = at.Name
+	}
+	return s
 }

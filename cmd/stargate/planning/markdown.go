@@ -118,6 +118,13 @@ func (r *Report) groupSection(group *Group) string {
 		}
 		b.WriteString("\n")
 	}
+	if len(group.Denied) > 0 {
+		var lines []string
+		for j := range group.Denied {
+			lines = append(lines, "- "+plain(group.Denied[j].text()))
+		}
+		b.WriteString(folded(render.Count(len(lines), "server")+" would be denied", few(lines)))
+	}
 	if len(group.Skipped) > 0 {
 		var lines []string
 		for _, skipped := range group.Skipped {

@@ -110,6 +110,7 @@ func Plan(o Options) (*Report, error) {
 	c.tellRepaves()
 	c.tellGuard()
 	if o.Forecast {
+		c.tellHooks()
 		c.foresee()
 	}
 	c.tellNotes()
@@ -240,6 +241,22 @@ func (c *course) foresee() {
 	})
 	c.tellTimes(forecast.Forecast(forecast.Input{
 		Now: c.At, Servers: c.after.Servers, Groups: c.stamped(), Profiles: c.after.Profiles, Datacenters: c.after.Datacenters,
-		Fleets: fleets, Operations: c.World.running(), Hash: c.world.hash, Durations: durations, Progress: c.Progress,
+		Fleets: fleets, Operations: c.World.counted(), Policies: Judges(c.policies()), Vouch: c.World.vouch, Hash: c.world.hash, Durations: durations, Progress: c.Progress,
 	}))
+}
+
+// policies that will be in force: those of the commit, and what lives that is not the fleet's.
+func (c *course) policies() []*v1alpha1.Policy {
+	policies := c.tree.Policies()
+	named := map[string]bool{}
+	for _, policy := range policies {
+		named[policy.Name] = true
+	}
+	for _, policy := range c.world.Policies {
+		pruned := c.Fleet.Spec.Prune && policy.Labels[v1alpha1.LabelFleet] == c.Fleet.Name
+		if !named[policy.Name] && !pruned {
+			policies = append(policies, policy)
+		}
+	}
+	return policies
 }

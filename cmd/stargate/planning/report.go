@@ -30,7 +30,9 @@ type Report struct {
 	Repaves []Repave `json:"repaves"`
 	Guard   Guard    `json:"guard"`
 	// Groups whose servers would be repaved, or are passed by.
-	Groups  []Group `json:"groups"`
+	Groups []Group `json:"groups"`
+	// Hooks that run for some of the repaves, once each is admitted. How long they take is not foreseen.
+	Hooks   []Hook  `json:"hooks,omitempty"`
 	Summary Summary `json:"summary"`
 }
 
@@ -78,6 +80,12 @@ type Field struct {
 	Diff string `json:"diff,omitempty"`
 }
 
+// Hook that runs for some of the repaves.
+type Hook struct {
+	Name string `json:"name"`
+	When string `json:"when"`
+}
+
 // Repave of servers of one group for one reason.
 type Repave struct {
 	Namespace string   `json:"namespace"`
@@ -107,6 +115,8 @@ type Group struct {
 	Unchanged int       `json:"unchanged"`
 	Skipped   []Skipped `json:"skipped,omitempty"`
 	Waves     []Wave    `json:"waves,omitempty"`
+	// Denied servers: policies of the commit, or that live, end their Operations for good.
+	Denied []Denied `json:"denied,omitempty"`
 	// Complete: it is through within the horizon; otherwise Holds say what keeps it.
 	Complete bool            `json:"complete"`
 	Holds    []v1alpha1.Hold `json:"holds,omitempty"`
@@ -119,6 +129,16 @@ type Group struct {
 type Skipped struct {
 	Server  string `json:"server"`
 	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+// Denied is a server whose Operation a rule ends.
+type Denied struct {
+	Server string `json:"server"`
+	Wave   string `json:"wave,omitempty"`
+	// Source as "Policy/pin-db", and Rule of it.
+	Source  string `json:"source"`
+	Rule    string `json:"rule,omitempty"`
 	Message string `json:"message"`
 }
 

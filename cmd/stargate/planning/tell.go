@@ -230,6 +230,12 @@ func (c *course) tellTimes(t forecast.Timeline) {
 		if len(group.Waves) == 0 && !concerned[objectKey{group.Namespace, group.Name}] {
 			continue
 		}
+		for _, denied := range t.Denied {
+			if denied.Namespace == group.Namespace && denied.Group == group.Name {
+				group.Denied = append(group.Denied, Denied{Server: denied.Server, Wave: denied.Wave, Source: denied.Hold.Source, Rule: denied.Hold.Rule, Message: denied.Hold.Message})
+			}
+		}
+		s.Denied += len(group.Denied)
 		s.Complete = s.Complete && group.Complete
 		s.Skipped += len(group.Skipped)
 		s.Unchanged += group.Unchanged

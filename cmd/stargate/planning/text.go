@@ -166,6 +166,7 @@ func (w *writer) groups(r *Report) {
 		w.line("  ServerGroup/%s/%s", group.Namespace, group.Name)
 		w.skipped(group.Skipped)
 		w.waves(group)
+		w.denied(group.Denied)
 		if !group.Complete {
 			for _, hold := range group.Holds {
 				w.line("    %s %s", w.style.Paint(render.Held, "HELD"), render.Clean(hold.Message))
@@ -182,6 +183,21 @@ func (w *writer) skipped(skipped []Skipped) {
 		}
 		w.line("    %s skipped: %s", each.Server, render.Clean(render.Or(each.Message, each.Reason)))
 	}
+}
+
+func (w *writer) denied(denied []Denied) {
+	for i := range denied {
+		if i == listedServers {
+			w.line("    and %d more servers would be denied (-o json lists all)", len(denied)-i)
+			return
+		}
+		w.line("    %s", w.style.Paint(render.Bad, render.Clean(denied[i].text())))
+	}
+}
+
+// text says it for a person.
+func (d *Denied) text() string {
+	return fmt.Sprintf("%s would be denied: %s %q", d.Server, d.Source, d.Message)
 }
 
 func (w *writer) waves(group *Group) {
@@ -258,6 +274,10 @@ func heldOnce(hold *v1alpha1.Hold, now time.Time) string {
 		return "Guard: approval"
 	case hold.Reason == v1alpha1.ReasonApprovalRequired:
 		return "approval"
+	case strings.HasPrefix(hold.Source, "Policy/") && hold.Until == nil && hold.Limit != "":
+		return hold.Source + " (limit " + hold.Limit + ")"
+	case strings.HasPrefix(hold.Source, "Policy/"):
+		return hold.Source + until
 	case hold.Reason == v1alpha1.ReasonLimitReached:
 		return render.Or(hold.Rule, hold.Source) + " " + hold.Limit
 	}
@@ -266,6 +286,9 @@ func heldOnce(hold *v1alpha1.Hold, now time.Time) string {
 
 // end sums up.
 func (w *writer) end(r *Report) {
+	for _, hook := range r.Hooks {
+		w.line("  hook %s runs %s; how long it takes is not foreseen", render.Clean(hook.Name), map[string]string{"Before": "when each is admitted", "After": "after each job"}[hook.When])
+	}
 	for _, note := range r.Notes {
 		w.line("  note: %s", render.Clean(note))
 	}

@@ -105,6 +105,9 @@ func (w *world) happen() {
 			w.in.Progress(w.ended)
 		}
 	}
+	for r := w.asks.next(w.now); r != nil; r = w.asks.next(w.now) {
+		w.askDue(r)
+	}
 	for _, l := range w.lanes {
 		if !l.wake.IsZero() && !l.wake.After(w.now) {
 			w.look(l)
@@ -126,6 +129,9 @@ func (w *world) next() (time.Time, bool) {
 	var next time.Time
 	if len(w.ends.heap) > 0 {
 		next = w.ends.heap[0].at
+	}
+	if len(w.asks.heap) > 0 && (next.IsZero() || w.asks.heap[0].at.Before(next)) {
+		next = w.asks.heap[0].at
 	}
 	for _, l := range w.lanes {
 		if !l.wake.IsZero() && (next.IsZero() || l.wake.Before(next)) {

@@ -21,6 +21,14 @@ var (
 	AssumedOther  = Estimate{Likely: 5 * time.Minute, Late: 15 * time.Minute}
 )
 
+// ExpectedOf an Operation's duration, as its policies are told.
+func ExpectedOf(op *v1alpha1.Operation) time.Duration {
+	if op.Spec.Operation == v1alpha1.ActionRepave {
+		return AssumedRepave.Likely
+	}
+	return AssumedOther.Likely
+}
+
 // enough runs of one site and profile to go by them alone.
 const enough = 3
 

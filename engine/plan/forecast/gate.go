@@ -20,6 +20,7 @@ func (w *world) carryOn() {
 	var pending []*run
 	for _, op := range live {
 		m := w.machines[key{op.Namespace, op.Spec.ServerRef.Name}]
+		w.countFailure(op, m)
 		if m == nil || op.Status.Phase.Terminal() {
 			continue
 		}
@@ -91,14 +92,23 @@ func (w *world) ask(r *run) {
 		return
 	}
 	ask := w.askOf(r)
+	w.judge(r, &ask)
 	w.waiting[ask.Key] = r
 	verdict := w.gate.Request(ask, w.now)
 	switch {
 	case verdict.Admitted:
 		delete(w.waiting, ask.Key)
 		w.begin(r, 0)
-	case verdict.Holds[0].Reason != v1alpha1.ReasonServerBusy:
-		r.held(&verdict.Holds[0])
+	case verdict.Denied:
+		delete(w.waiting, ask.Key)
+		w.deny(r, &verdict.Holds[0])
+	default:
+		for i := range verdict.Holds {
+			if verdict.Holds[i].Reason != v1alpha1.ReasonServerBusy {
+				r.held(&verdict.Holds[i])
+			}
+		}
+		w.askAgain(r, verdict.Until)
 	}
 	w.wakeUp(verdict.Wake)
 }
@@ -152,11 +162,7 @@ var oneAttempt = []v1alpha1.Attempt{{Number: 1}}
 
 // begin an Operation that has run for so long already.
 func (w *world) begin(r *run, since time.Duration) {
-	at, _ := w.sites.of(&r.machine.server)
-	estimate := AssumedOther
-	if r.op.Spec.Operation == v1alpha1.ActionRepave && r.op.Spec.ProvisioningProfileRef != nil {
-		estimate = w.in.Durations.Of(at, r.op.Spec.ProvisioningProfileRef.Name)
-	}
+	estimate := w.estimate(r)
 	r.lasts = estimate.Likely
 	if w.late {
 		r.lasts = estimate.Late
@@ -167,6 +173,7 @@ func (w *world) begin(r *run, since time.Duration) {
 	if ledger.Disrupts(r.op.Spec.Operation) {
 		status.State = v1alpha1.ServerProvisioning
 		w.turn(r.machine)
+		w.observe(r.machine)
 	}
 	w.ends.push(ending{at: w.now.Add(max(0, r.lasts-since)), run: r})
 	if r.lane == nil {
@@ -204,6 +211,7 @@ func (w *world) end(r *run) {
 	case v1alpha1.ActionPowerOn, v1alpha1.ActionInspect:
 	}
 	w.turn(r.machine)
+	w.observe(r.machine)
 	w.ended++
 	if r.wave != nil {
 		r.wave.running--

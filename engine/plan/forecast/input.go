@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/ledger"
 )
 
 // Input of a forecast. Nothing of it is changed.
@@ -16,8 +17,13 @@ type Input struct {
 	Profiles    []*v1alpha1.ProvisioningProfile
 	Datacenters []*v1alpha1.Datacenter
 	Fleets      []*v1alpha1.Fleet
-	// Operations that have not ended.
+	// Operations that have not ended, and those that failed lately, which policies count.
 	Operations []*v1alpha1.Operation
+	// Policies that judge them, in the order of their names.
+	Policies []ledger.Policy
+	// Vouch says what admission vouches for of an Operation that lives already; nil for all of it. Of one
+	// that a rollout is yet to make it will vouch for all.
+	Vouch func(*ledger.Subject)
 	// Hash over what reaches a server of a profile; false where it cannot be known, which is taken for
 	// content that no server has.
 	Hash func(*v1alpha1.ProvisioningProfile) (string, bool)

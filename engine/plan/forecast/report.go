@@ -35,7 +35,7 @@ func Forecast(in Input) Timeline {
 
 // report what happened.
 func (w *world) report() Timeline {
-	t := Timeline{Starts: w.starts, Complete: !w.cut, Cut: w.cut, End: w.lastEnd(), Runs: w.in.Durations.Runs(), Decisions: w.decisions}
+	t := Timeline{Starts: w.starts, Denied: w.denied, Complete: !w.cut, Cut: w.cut, End: w.lastEnd(), Runs: w.in.Durations.Runs(), Decisions: w.decisions}
 	took := make([]bool, len(w.lanes))
 	for i, l := range w.lanes {
 		took[i] = l.started()

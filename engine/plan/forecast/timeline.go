@@ -12,6 +12,8 @@ type Timeline struct {
 	Groups []Group
 	// Starts in their order.
 	Starts []Start
+	// Denied Operations, in the order in which they are.
+	Denied []Denied
 	// Complete: every rollout is through within the horizon. Otherwise the groups say what holds them.
 	Complete bool
 	// Cut: the forecast gave up before its horizon, since too much was to be decided.
@@ -31,6 +33,14 @@ type Start struct {
 	// Made is when its rollout makes it, At when its site begins.
 	Made, At                             time.Time
 	Namespace, Group, Wave, Server, Name string
+}
+
+// Denied is an Operation that a policy ends.
+type Denied struct {
+	At                             time.Time
+	Namespace, Group, Wave, Server string
+	// Hold with the policy, the rule and the message.
+	Hold v1alpha1.Hold
 }
 
 // Moment with the fewest servers up, of those that were ever touched before: the others serve nobody yet.

@@ -31,6 +31,10 @@ type world struct {
 	gate     *ledger.Ledger
 	waiting  map[ledger.Key]*run
 	ends     endings
+	// asks are when Operations that wait are to be asked for again by the clock alone.
+	asks     endings
+	profiles map[key]*v1alpha1.ProvisioningProfile
+	denied   []Denied
 	made     int
 	ended    int
 	starts   []Start
@@ -63,6 +67,8 @@ type run struct {
 	lasts   time.Duration
 	// hash and version that it puts on the machine.
 	hash, version string
+	// again is when it is asked for again by the clock alone.
+	again time.Time
 }
 
 func newWorld(in *Input, late bool) *world {
@@ -84,15 +90,16 @@ func newWorld(in *Input, late bool) *world {
 	}
 	w.settle()
 	w.gate.Rebuild(nil)
+	w.takeUpPolicies()
 	w.carryOn()
 	return w
 }
 
 // settle gives each group its servers, by name.
 func (w *world) settle() {
-	profiles := make(map[key]*v1alpha1.ProvisioningProfile, len(w.in.Profiles))
+	w.profiles = make(map[key]*v1alpha1.ProvisioningProfile, len(w.in.Profiles))
 	for _, profile := range w.in.Profiles {
-		profiles[key{profile.Namespace, profile.Name}] = profile
+		w.profiles[key{profile.Namespace, profile.Name}] = profile
 	}
 	fleets, ofFleet, ofNamespace := map[string]*v1alpha1.Fleet{}, map[string]int{}, map[string]int{}
 	for _, fleet := range w.in.Fleets {
@@ -116,7 +123,7 @@ func (w *world) settle() {
 		if group.DeletionTimestamp != nil {
 			continue
 		}
-		l := w.newLane(group, profiles[key{group.Namespace, group.Spec.ProvisioningProfileRef.Name}])
+		l := w.newLane(group, w.profiles[key{group.Namespace, group.Spec.ProvisioningProfileRef.Name}])
 		name := group.Labels[v1alpha1.LabelFleet]
 		l.snapshot.FleetName, l.snapshot.Fleet = name, fleets[name]
 		l.snapshot.Guarded = ofNamespace[group.Namespace]
