@@ -9,16 +9,21 @@ import (
 	"time"
 )
 
-// step is one command of a document, or, without one, what the watch that was opened last shows by then.
+// step is one command of a document, or a file that it has its reader write, or, with neither, what the watch that was
+// opened last shows by then.
 type step struct {
 	command string
+	file    string
 	shown   string
 }
 
-var fence = regexp.MustCompile("(?ms)^```(sh|text)\n(.*?)^```$")
+var (
+	fence = regexp.MustCompile("(?ms)^```(sh|text|yaml)\n(.*?)^```$")
+	named = regexp.MustCompile(`^# (\.stargate/\S+)\n`)
+)
 
 // steps are the commands in the ```sh blocks of a section. A ```text block is what the watch before it shows, else what
-// the last command prints.
+// the last command prints. A ```yaml block that begins with the name of a file of the reader's is that file.
 func steps(t *testing.T, path, section string) []step {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -39,6 +44,10 @@ func steps(t *testing.T, path, section string) []step {
 			watching = false
 		case block[1] == "text":
 			all[len(all)-1].shown = block[2]
+		case block[1] == "yaml":
+			if file := named.FindStringSubmatch(block[2]); file != nil {
+				all = append(all, step{file: file[1], shown: block[2]})
+			}
 		default:
 			for line := range strings.Lines(block[2]) {
 				if command := strings.TrimSpace(line); command != "" {
@@ -68,6 +77,8 @@ func (c *checkout) walk(all []step) {
 	for _, step := range all {
 		c.t.Logf("$ %s", step.command)
 		switch {
+		case step.file != "":
+			c.write(step.file, step.shown)
 		case step.command == "":
 			watch.untilLike(step.shown)
 		case watches(step.command):
@@ -81,6 +92,17 @@ func (c *checkout) walk(all []step) {
 				c.t.Errorf("$ %s\n%s%v", step.command, out, err)
 			}
 		}
+	}
+}
+
+func (c *checkout) write(file, text string) {
+	c.t.Helper()
+	path := filepath.Join(c.dir, file)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestFleetPages types what the pages on fleet repositories and rollouts say, in one go: the example becomes a repository, its first
-// commit passes the guard, a new OS goes out in waves, is reverted, and a slip is refused.
+// TestFleetPages types what the pages on fleet repositories, rollouts and policies say, in one go: the example becomes a repository,
+// its first commit passes the guard, a new OS goes out in waves, is reverted, a slip is refused; a policy holds what is done by
+// hand, is overridden, and another one is written, tested and committed.
 func TestFleetPages(t *testing.T) {
 	c := newCheckout(t)
 	c.env = append(c.env, "DURATION=1s", "GIT_CONFIG_GLOBAL=/dev/null",
@@ -30,6 +31,8 @@ func TestFleetPages(t *testing.T) {
 	}
 	c.walk(begin)
 	c.walk(steps(t, "../../docs/rollouts.md", "A change, wave by wave"))
+	c.walk(steps(t, "../../docs/policies.md", "Try it"))
+	c.walk(steps(t, "../../docs/policies.md", "From nothing to a tested rule"))
 	c.walk(done)
 }
 
