@@ -205,14 +205,7 @@ func TestWritesPerOperation(t *testing.T) {
 	f.allEnd(name, n)
 	f.settle(func() float64 { all, _ := counting.Calls(); return float64(all) })
 	// What the Datacenter's own status costs is no Operation's.
-	writes := 0
-	for call, times := range counting.Counts() {
-		verb, resource, _ := strings.Cut(call, " ")
-		kind, _, _ := strings.Cut(resource, "/")
-		if (kind == "operations" || kind == "servers") && verb != "get" && verb != "list" && verb != "watch" {
-			writes += times
-		}
-	}
+	writes := writesOf(counting)
 	t.Logf("%d Operations: %v", n, counting.Counts())
 	add(exact("writes-per-operation", float64(writes)/n, 5))
 }

@@ -82,11 +82,17 @@ func (f *fixture) each(n int, do func(context.Context, int) error) {
 	}
 }
 
-// namespace with a site, servers and Operations that nobody looks after yet.
+// namespace with a site that is done at once, servers and Operations that nobody looks after yet.
 func (f *fixture) namespace(n int) string {
 	f.Helper()
+	return f.lasting(n, time.Millisecond)
+}
+
+// lasting is such a namespace with a site whose jobs last.
+func (f *fixture) lasting(n int, job time.Duration) string {
+	f.Helper()
 	name := fmt.Sprintf("bench-%d", names.Add(1))
-	dc := site.New(site.Config{Name: name, Duration: time.Millisecond})
+	dc := site.New(site.Config{Name: name, Duration: job})
 	server := httptest.NewServer(dc)
 	f.Cleanup(func() {
 		server.CloseClientConnections()
