@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -72,7 +73,11 @@ func compiled(name string, chunk []ast.Stmt) (problem *Problem) {
 	if _, err := lua.Compile(chunk, name); err != nil {
 		var cerr *lua.CompileError
 		if errors.As(err, &cerr) {
-			return &Problem{Line: cerr.Line, Message: mended(cerr.Message)}
+			line := cerr.Line
+			if _, at, found := strings.Cut(cerr.Message, "<goto> at line "); found {
+				line, _ = strconv.Atoi(at) // the compiler's own line is that of the function's end
+			}
+			return &Problem{Line: line, Message: mended(cerr.Message)}
 		}
 		return &Problem{Message: err.Error()}
 	}
@@ -127,7 +132,11 @@ func syntaxProblem(err error) *Problem {
 	if perr.Pos.Line == parse.EOF {
 		return &Problem{Message: "the script ends too early: an end, a bracket or a quote is missing"}
 	}
-	return &Problem{Line: perr.Pos.Line, Column: perr.Pos.Column, Message: mended(perr.Message + near)}
+	line := perr.Pos.Line
+	if perr.Pos.Column == 0 && line > 1 {
+		line-- // it was read up to the end of the line before
+	}
+	return &Problem{Line: line, Column: perr.Pos.Column, Message: mended(perr.Message + near)}
 }
 
 // mends of what people who write other languages type.
@@ -137,6 +146,9 @@ var mends = []struct{ in, mend string }{
 	{`near "&"`, `: "and" is and`},
 	{`near "|"`, `: "or" is or`},
 	{`near "="`, `: in a condition, "equal" is ==; += and the like are x = x + 1`},
+	{`near "+"`, `: x += 1 is x = x + 1`},
+	{`near "-"`, `: x -= 1 is x = x - 1`},
+	{`near "return"`, `: return is the last of its block, and blocks begin with then or do, not with {`},
 	{`near "else"`, `: "else if" is elseif`},
 	{`near "}"`, `: blocks end with end`},
 	{`near "{"`, `: blocks begin with then or do and end with end`},

@@ -11,7 +11,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
+	"stargate.io/stargate/policies/hooks/wire"
 	"stargate.io/stargate/policies/hooks/worker"
 )
 
@@ -117,6 +119,7 @@ func (s *starter) startIn(namespaces uintptr) (*process, error) {
 		Path: s.path, Args: []string{worker.Arg0, strconv.FormatInt(s.memory>>20, 10)}, Env: []string{}, Dir: "/",
 		Stdin: fromUs, Stderr: &p.says, ExtraFiles: []*os.File{toUs},
 		SysProcAttr: &syscall.SysProcAttr{Cloneflags: namespaces, Pdeathsig: syscall.SIGKILL, Setpgid: true},
+		WaitDelay:   time.Second,
 	}
 	err = p.cmd.Start()
 	_, _ = fromUs.Close(), toUs.Close()
@@ -131,8 +134,13 @@ func (s *starter) startIn(namespaces uintptr) (*process, error) {
 	return p, nil
 }
 
-// kill it, whatever it does. It is waited for in the background.
-func (p *process) kill() { _ = p.cmd.Process.Kill() }
+// kill it, whatever it does, and what it may have started. It is waited for in the background.
+func (p *process) kill() {
+	if p.alive() { // or its number may be another's
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	}
+	_ = p.cmd.Process.Kill()
+}
 
 // close gives back what it holds here, after its end.
 func (p *process) close() {
@@ -150,8 +158,11 @@ func (p *process) alive() bool {
 	}
 }
 
-// outOfMemory tells whether it died of the kernel's bound on its memory, or of the runtime's on its stack.
+// outOfMemory tells whether it died of a bound on its memory: its own, the kernel's, or the runtime's on its stack.
 func (p *process) outOfMemory() bool {
+	if p.cmd.ProcessState.ExitCode() == wire.ExitMemory {
+		return true
+	}
 	text := p.says.String()
 	for _, sign := range []string{"out of memory", "cannot allocate memory", "stack exceeds", "stack overflow", "failed to create new OS thread"} {
 		if strings.Contains(text, sign) {

@@ -2,6 +2,9 @@ package wire
 
 import "time"
 
+// ExitMemory is the exit code of a worker whose run had too much memory.
+const ExitMemory = 77
+
 // What a script and a run may have. docs/reference/hooks.md tells people.
 const (
 	// MaxFrame is over every bound below, once encoded.

@@ -5,17 +5,24 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"stargate.io/stargate/policies/hooks/wire"
 )
 
-// Of the memory that a script may have, what the collector aims at and what Lua's recursion in Go may take of it.
+// Of the memory that a script may have: what the collector keeps it under if it can, and where it is known that it
+// cannot. Beyond that it would but collect, and come to the kernel's bound late. maxStack is what Lua's recursion in
+// Go may take of it.
 const (
-	aimed    = 0.75
-	maxStack = 64 << 20
+	aimed    = 0.5
+	hopeless = 0.65
+	maxStack = 0.25
 )
 
 // descriptors that may be open: the pipes, and what the Go runtime waits with.
@@ -34,8 +41,9 @@ func confine(megabytes string) error {
 	memory <<= 20
 	runtime.GOMAXPROCS(1)
 	debug.SetTraceback("none")
-	debug.SetMaxStack(maxStack)
+	debug.SetMaxStack(int(float64(memory) * maxStack))
 	debug.SetMemoryLimit(int64(float64(memory) * aimed))
+	most = uint64(float64(memory) * hopeless)
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("giving up new privileges: %w", err)
 	}
@@ -77,6 +85,33 @@ func dataSize() (uint64, error) {
 		}
 	}
 	return 0, fmt.Errorf("reading the size of this process: /proc/self/status has no VmData")
+}
+
+// most memory that a run may come to, and how often that is looked at.
+var most uint64
+
+const everySoOften = 10 * time.Millisecond
+
+// watchMemory ends this process when a run has too much of it; the function it gives ends the watch.
+func watchMemory() (stop func()) {
+	ticker, done := time.NewTicker(everySoOften), make(chan struct{})
+	go func() {
+		samples := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+			}
+			if metrics.Read(samples); samples[0].Value.Uint64()-samples[1].Value.Uint64() > most {
+				os.Exit(wire.ExitMemory)
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(done)
+	}
 }
 
 // peak memory of this process, in bytes.

@@ -79,6 +79,7 @@ func (s *server) read(r io.Reader) {
 func (s *server) serve(in wire.Run) error {
 	watchdog := time.AfterFunc(in.Deadline+overdue, func() { os.Exit(1) })
 	defer watchdog.Stop()
+	defer watchMemory()()
 	end := s.run(in)
 	end.Peak = peak()
 	return wire.Write(s.out, wire.KindEnd, end)

@@ -14,6 +14,7 @@ const (
 	callStack     = 1000
 	valueStack    = 1 << 10
 	maxValueStack = 128 << 10
+	growValues    = 8 << 10
 )
 
 // base are the functions of Lua's base library that scripts have. There is no other way to code or files:
@@ -39,7 +40,7 @@ var openers = map[string]lua.LGFunction{
 func (r *run) newState() *lua.LState {
 	L := lua.NewState(lua.Options{
 		SkipOpenLibs: true, CallStackSize: callStack, MinimizeStackMemory: true,
-		RegistrySize: valueStack, RegistryMaxSize: maxValueStack, RegistryGrowStep: valueStack,
+		RegistrySize: valueStack, RegistryMaxSize: maxValueStack, RegistryGrowStep: growValues,
 	})
 	for name, open := range openers {
 		L.Push(L.NewFunction(open))

@@ -1,0 +1,5 @@
+-- HookScriptError
+-- An error that is nothing.
+function run(ctx)
+  error(nil)
+end

@@ -1,0 +1,5 @@
+-- HookScriptError
+-- JSON that is none.
+function run(ctx)
+  return json.decode("{")
+end

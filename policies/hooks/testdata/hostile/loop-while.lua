@@ -1,0 +1,6 @@
+-- HookDeadline
+-- An endless loop.
+function run(ctx)
+  while true do end
+  return ctx.done()
+end

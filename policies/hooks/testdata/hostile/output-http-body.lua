@@ -1,0 +1,5 @@
+-- HookOutputTooLarge
+-- Sends a body without end.
+function run(ctx)
+  http.post("https://allowed.example/", {body = string.rep("x", 8000000)})
+end

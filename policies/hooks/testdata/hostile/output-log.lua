@@ -1,0 +1,5 @@
+-- HookOutputTooLarge
+-- Logs without end.
+function run(ctx)
+  while true do log.info("x") end
+end

@@ -1,0 +1,5 @@
+-- HookDeadline
+-- Backtracks without end, in captures.
+function run(ctx)
+  return string.find(string.rep("x", 5000), "(.-)(.-)(.-)(.-)(.-)(.-)y")
+end

@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Draws from nothing.
+function run(ctx)
+  return math.random(0)
+end

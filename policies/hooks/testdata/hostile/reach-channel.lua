@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Reaches for channel.
+function run(ctx)
+  return channel.make()
+end

@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Collects garbage all the time.
+function run(ctx)
+  while true do collectgarbage() end
+end

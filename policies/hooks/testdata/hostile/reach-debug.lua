@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Reaches for debug.
+function run(ctx)
+  return debug.getregistry()
+end

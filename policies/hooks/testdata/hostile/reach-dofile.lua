@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Runs a file.
+function run(ctx)
+  return dofile("/etc/passwd")
+end

@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Reaches for the environment.
+function run(ctx)
+  return os.getenv("HOME")
+end

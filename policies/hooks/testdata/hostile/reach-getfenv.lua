@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Reaches for another's globals.
+function run(ctx)
+  return getfenv(0)
+end

@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Makes a module.
+function run(ctx)
+  module("x")
+end

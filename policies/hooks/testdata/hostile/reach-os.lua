@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Reaches for os.
+function run(ctx)
+  return os.execute("id")
+end

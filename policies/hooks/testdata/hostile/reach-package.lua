@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Reaches for package.
+function run(ctx)
+  return package.loaded
+end

@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Prints what is not for it.
+function run(ctx)
+  _printregs()
+end

@@ -1,0 +1,5 @@
+-- HookScriptError
+-- Loads a module.
+function run(ctx)
+  return require("os")
+end

@@ -1,0 +1,5 @@
+-- HookNotAllowed
+-- An address that looks like another.
+function run(ctx)
+  return http.get("https://allowed.example@169.254.169.254/")
+end

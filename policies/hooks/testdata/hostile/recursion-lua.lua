@@ -1,0 +1,6 @@
+-- HookScriptError
+-- Calls itself.
+function run(ctx)
+  local function f() return 1 + f() end
+  return f()
+end

@@ -1,0 +1,6 @@
+-- HookScriptError or HookReturnInvalid or HookMemory
+-- Calls itself through pcall.
+function run(ctx)
+  local function f() return pcall(f) end
+  return f()
+end

@@ -1,0 +1,5 @@
+-- HookReturnInvalid
+-- Returns nothing.
+function run(ctx)
+  ctx.done()
+end

@@ -1,0 +1,5 @@
+-- HookReturnInvalid
+-- Returns a text.
+function run(ctx)
+  return "done"
+end

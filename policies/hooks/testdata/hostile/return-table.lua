@@ -1,0 +1,5 @@
+-- HookReturnInvalid
+-- Returns a table that looks right.
+function run(ctx)
+  return {outcome = "Done", done = true}
+end

@@ -1,0 +1,5 @@
+-- HookReturnInvalid
+-- Waits into the past.
+function run(ctx)
+  return ctx.wait("-5s")
+end
