@@ -28,6 +28,8 @@ const (
 	MaxText = 16 << 10
 	// MaxItems of the longest list that an expression may make.
 	MaxItems = 2_000
+	// MaxQuestions to the fleet in one judgement.
+	MaxQuestions = 256
 	// maxNodes of the tree that an expression is read into.
 	maxNodes = 5_000
 	// maxRegex is the size of the program that a regular expression becomes.
@@ -37,8 +39,9 @@ const (
 )
 
 var (
-	errOpaque     = errors.New("fleet and variables are no values of their own: ask them for something")
-	errNotCounted = errors.New("the fleet is not counted yet")
+	errOpaque        = errors.New("fleet and variables are no values of their own: ask them for something")
+	errManyQuestions = fmt.Errorf("the fleet is asked more than %d questions: ask fewer, and none in a loop", MaxQuestions)
+	errNotCounted    = errors.New("the fleet is not counted yet")
 )
 
 // provider of the types of the Facts, beside those that come with CEL.

@@ -36,12 +36,15 @@ var guards = map[string]func(args []ref.Val) error{
 	"find":            pattern,
 	"findAll":         pattern,
 	"matches":         pattern,
+	"quantity":        quantity,
+	"isQuantity":      quantity,
 }
 
 var (
 	errLongText = fmt.Errorf("a text would be longer than %d bytes: make it shorter", MaxText)
 	errLongList = fmt.Errorf("a list would have more than %d items: make it shorter", MaxItems)
 	errDeep     = fmt.Errorf("more than %d values would be compared: compare less", maxCompared)
+	errQuantity = errors.New("it is no quantity, or one of more than two digits in its exponent")
 	errPattern  = fmt.Errorf("a pattern is longer than %d bytes: make it shorter", maxPattern)
 )
 
@@ -269,6 +272,15 @@ func spend(v ref.Val, left, item int) int {
 func pattern(a []ref.Val) error {
 	if len(a) > 1 && sizeOf(a[1]) > maxPattern {
 		return errPattern
+	}
+	return nil
+}
+
+// quantity with an exponent that is not huge: comparing 1e999999999 with 1 takes for ever.
+func quantity(a []ref.Val) error {
+	text := textOf(a[0])
+	if e := strings.LastIndexAny(text, "eE"); len(text) > 64 || e >= 0 && len(strings.TrimLeft(text[e+1:], "+-0")) > 2 {
+		return errQuantity
 	}
 	return nil
 }

@@ -219,6 +219,9 @@ func (j *judgement) questions(traces ...trace) []Asked {
 
 // ask the fleet.
 func (j *judgement) ask(q Question) ref.Val {
+	if len(j.asked) >= MaxQuestions {
+		return types.WrapErr(errManyQuestions)
+	}
 	a := j.answer(q)
 	j.asked = append(j.asked, Asked{Question: q, Answer: a})
 	if !a.Changes.IsZero() {
