@@ -27,12 +27,13 @@ var suites = map[string][][]string{
 	"engine/ledger":    ofOperations,
 	"engine/rollout":   {{"./engine/rollout", "-rapid.shrinktime=1s"}},
 	"engine/fleet":     {{"./engine/fleet"}},
+	"engine/admission": {{"./engine/admission"}},
 	"engine/plan":      {{"./engine/plan"}},
 	"gitsync/apply": {{
 		"./gitsync/apply", "-rapid.nofailfile", "-rapid.shrinktime=1s",
 		"-run", "Unchanged|WhatDiffers|Drift|Lists|Prune|Busy|Claimed",
 	}},
-	"gitsync/tree": {{"./gitsync/tree", "-rapid.nofailfile", "-run", "Commit|OrderOfFiles"}},
+	"gitsync/tree": {{"./gitsync/tree", "-rapid.nofailfile", "-run", "Commit|OrderOfFiles|Slip"}},
 }
 
 var ofOperations = [][]string{
