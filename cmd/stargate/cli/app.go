@@ -151,7 +151,7 @@ func (a *App) groups(root *cobra.Command) {
 			a.rolloutCommand(), a.fleetCommand(), a.approveCommand(),
 			a.cancelCommand(), a.releaseCommand(), a.resolveCommand(), a.pauseCommand(), a.resumeCommand()}},
 		{"look", "Look:", []*cobra.Command{
-			a.planCommand(), a.explainCommand(), a.policyCommand(), a.diffCommand(), a.snapshotCommand(), a.statusCommand(), a.treeCommand(), a.getCommand(), a.watchCommand()}},
+			a.planCommand(), a.explainCommand(), a.policyCommand(), a.hookCommand(), a.diffCommand(), a.snapshotCommand(), a.statusCommand(), a.treeCommand(), a.getCommand(), a.watchCommand()}},
 		{"run", "Run Stargate:", []*cobra.Command{
 			a.checkCommand(), a.installCommand(), a.uninstallCommand(), a.runCommand()}},
 		{"other", "Other:", []*cobra.Command{a.versionCommand(), a.completionCommand(), a.optionsCommand()}},

@@ -22,7 +22,7 @@ func (a *App) policyCommand() *cobra.Command {
 		Args: a.noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	command.AddCommand(a.policyCheckCommand())
+	command.AddCommand(a.policyCheckCommand(), a.policyTestCommand())
 	return command
 }
 
