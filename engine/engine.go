@@ -114,10 +114,17 @@ func Run(ctx context.Context, options Options) error {
 		return err
 	}
 	restConfig := clientConfig(options)
-	mgr, err := newManager(restConfig, options)
+	election, err := newLead(restConfig, options, process)
 	if err != nil {
 		return err
 	}
+	mgr, err := newManager(restConfig, options, election)
+	if err != nil {
+		return err
+	}
+	leading, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
+	election.lost = lost
 	recorder, stop, err := eventRecorder(options.RESTConfig, mgr.GetScheme())
 	if err != nil {
 		return err
@@ -150,12 +157,16 @@ func Run(ctx context.Context, options Options) error {
 		Leading: func() bool { return options.LeaderElect && ctx.Err() != nil },
 		Fleets:  fleets, Hooks: running,
 		Vouches: guards.Vouches, OnVouches: guards.OnChange,
+		Epoch: election.epoch, Refused: election.refused,
 	})
 	if err != nil {
 		return err
 	}
-	if err := mgr.Start(ctx); err != nil {
+	if err := mgr.Start(leading); err != nil {
 		return fmt.Errorf("running the controllers: %w", err)
+	}
+	if ctx.Err() == nil && leading.Err() != nil {
+		return context.Cause(leading)
 	}
 	return nil
 }
@@ -171,13 +182,16 @@ func clientConfig(options Options) *rest.Config {
 	return restConfig
 }
 
-func newManager(restConfig *rest.Config, options Options) (ctrl.Manager, error) {
+func newManager(restConfig *rest.Config, options Options, election *lead) (ctrl.Manager, error) {
 	// It is the process's, not the manager's: two in one process, as tests have them, would race.
 	setLogger.Do(func() { ctrl.SetLogger(options.Logger) })
-	mgr, err := ctrl.NewManager(restConfig, managerOptions(options))
+	own := managerOptions(options)
+	own.LeaderElectionResourceLockInterface = election.lock
+	mgr, err := ctrl.NewManager(restConfig, own)
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
+	election.probe = mgr.GetClient()
 	return mgr, addHealth(mgr)
 }
 
@@ -207,7 +221,7 @@ func fleetOptions(options Options) (controllers.FleetOptions, error) {
 func managerOptions(options Options) ctrl.Options {
 	manager := ctrl.Options{
 		Scheme: Scheme(), Logger: options.Logger,
-		LeaderElection: options.LeaderElect, LeaderElectionID: "stargate",
+		LeaderElection: options.LeaderElect, LeaderElectionID: leaseName,
 		LeaderElectionNamespace:       options.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
 		HealthProbeBindAddress:        orNone(options.HealthAddress),

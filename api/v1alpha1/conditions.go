@@ -148,6 +148,11 @@ const (
 	AnnotationRequester = "stargate.io/requester"
 	// AnnotationRequesterGroups is stamped at admission with that user's groups, one a line.
 	AnnotationRequesterGroups = "stargate.io/requester-groups"
+	// LabelLease on the Lease of the election is how the admission policy of leaders finds it.
+	LabelLease = "stargate.io/lease"
+	// AnnotationFenceProbe on an Operation that is never made asks the admission policy of leaders which
+	// Lease it goes by.
+	AnnotationFenceProbe = "stargate.io/fence-probe"
 	// AnnotationOverride on an Operation names the rules that shall not hold or deny it, one a line, as
 	// "policy" or "policy/rule". Who may set it is asked at admission: the verb override on the server.
 	AnnotationOverride = "stargate.io/override"

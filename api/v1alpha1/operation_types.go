@@ -159,8 +159,9 @@ type Attempt struct {
 	// that its request never left.
 	// +optional
 	By string `json:"by,omitempty"`
-	// Epoch of the leader that wrote the intent: how often the Lease had changed hands. An intent of an
-	// earlier epoch than the Lease's is refused by the API server. Zero where no leader is elected.
+	// Epoch of the leader that wrote the intent, or took it over: one more than how often the Lease had
+	// changed hands. An intent of another epoch than the Lease's is refused by the API server. Zero where
+	// no leader is elected, or nothing would refuse it.
 	// +kubebuilder:validation:Minimum=0
 	// +optional
 	Epoch int64 `json:"epoch,omitempty"`

@@ -18,6 +18,7 @@ const (
 	OperationApproval = "operation-approval.stargate.io"
 	Approval          = "approval.stargate.io"
 	Override          = "override.stargate.io"
+	Epoch             = "epoch.stargate.io"
 )
 
 // keeps says what each guard sees to.
@@ -30,6 +31,7 @@ var keeps = map[string]string{
 	OperationApproval: "an Operation says truly who approved it, and who asked for it does not",
 	Approval:          "a ServerGroup and a Fleet say truly who approved",
 	Override:          "rules are overridden by those who have that verb on the server, and by name",
+	Epoch:             "what a leader that has lost the lead still wants to begin is refused",
 }
 
 // Guard is what the API server should keep, and how it stands with that.

@@ -88,6 +88,7 @@ func (r *Operations) writeStatus(ctx context.Context, p *pass, write operation.W
 		r.calls.inherit(next.UID, attempt.RequestID)
 	}
 	if err := r.client.Status().Update(ctx, next); err != nil {
+		r.refused(err) // which ends this process: nothing was sent
 		return fmt.Errorf("writing the status of Operation %s: %w", p.key, err)
 	}
 	r.operations.wrote(next)

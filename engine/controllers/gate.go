@@ -111,8 +111,13 @@ type rebuild struct {
 	policies *Policies
 	scope    Scope
 
+	// elected waits until no other process's intents are taken any more; nil where there is no election.
+	elected func(context.Context) (int64, error)
+
 	mu   sync.Mutex
 	done bool
+	// epoch that this process's intents carry.
+	epoch int64
 	// counted is the latest entry of each namespace that was counted.
 	counted map[string]int64
 	// fresh are those counted that nobody has been told of yet.
@@ -134,6 +139,11 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.done {
+		if r.elected != nil {
+			if r.epoch, err = r.elected(ctx); err != nil {
+				return nil, false, err
+			}
+		}
 		var active []ledger.Ask
 		for _, each := range r.scope.listNamespaces() {
 			if r.scope.Selector != nil {
@@ -161,6 +171,13 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 	r.counted[namespace] = entry
 	r.fresh = append(r.fresh, active...)
 	return r.ledger.Recount(namespace, active), true, nil
+}
+
+// leads gives the epoch that this process's intents carry.
+func (r *rebuild) leads() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.epoch
 }
 
 // see makes sure that all policies are compiled, and all servers counted, as the API server has them.

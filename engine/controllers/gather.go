@@ -25,7 +25,7 @@ func (r *Operations) gather(ctx context.Context, key types.NamespacedName) (*pas
 	}
 	r.remember(key, op.UID)
 	op = r.operations.of(op)
-	p := &pass{key: key, Snapshot: operation.Snapshot{Now: r.clock.Now(), Process: r.process, Recheck: r.sites.every, Operation: op}}
+	p := &pass{key: key, Snapshot: operation.Snapshot{Now: r.clock.Now(), Process: r.process, Epoch: r.rebuild.leads(), Recheck: r.sites.every, Operation: op}}
 	if err := r.gatherServer(ctx, p); err != nil {
 		return nil, err
 	}

@@ -47,9 +47,11 @@ type Operations struct {
 	roster   *roster
 	census   *census
 	policies *Policies
-	vouches  func() admission.Vouches
-	scope    Scope
-	process  string
+	// refused tells whether an intent was refused because another process leads.
+	refused func(error) bool
+	vouches func() admission.Vouches
+	scope   Scope
+	process string
 	// background outlives a Reconcile: calls to sites are made under it.
 	background context.Context
 

@@ -57,6 +57,10 @@ type Options struct {
 	// after each change of that.
 	Vouches   func() admission.Vouches
 	OnVouches func(do func())
+	// Epoch waits until no other process's intents are taken any more, and gives the number that this one's
+	// carry; nil for none. Refused tells whether an intent was refused because another leads.
+	Epoch   func(context.Context) (int64, error)
+	Refused func(error) bool
 }
 
 // Setup wires the reconcilers into a manager.
@@ -89,6 +93,10 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	}
 	if ops.leading == nil {
 		ops.leading = func() bool { return false }
+	}
+	ops.rebuild.elected, ops.refused = options.Epoch, options.Refused
+	if ops.refused == nil {
+		ops.refused = func(error) bool { return false }
 	}
 	ops.gate = &ledgerGate{ledger: places, clock: clk, sweeper: sweep, tell: ops.notice}
 	ops.calls = newCalls(clk, ops.wake)

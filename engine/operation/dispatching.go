@@ -138,7 +138,7 @@ func heldAtLast(s *Snapshot, hold *v1alpha1.Hold) Effect {
 // the process which had it knows of it.
 func takeAttemptOver(s *Snapshot) Effect {
 	status := s.Operation.Status.DeepCopy()
-	status.LastAttempt().By = s.Process
+	status.LastAttempt().By, status.LastAttempt().Epoch = s.Process, s.Epoch
 	summarise(s, status)
 	return WriteStatus{Status: *status}
 }

@@ -11,8 +11,9 @@ import (
 type Snapshot struct {
 	// Now is the time of the decision.
 	Now time.Time
-	// Process names the controller process.
+	// Process names the controller process; Epoch is the number of its leadership, zero for none.
 	Process string
+	Epoch   int64
 	// Recheck is how soon something is read again that no watch tells about; zero for 30s.
 	Recheck time.Duration
 

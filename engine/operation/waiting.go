@@ -254,7 +254,7 @@ func writeIntent(s *Snapshot) Effect {
 	status.Attempts = keepAttempts(status.Attempts)
 	status.Attempts = append(status.Attempts, v1alpha1.Attempt{
 		Number: number, RequestID: fmt.Sprintf("%s-%d", s.Operation.UID, number),
-		By: s.Process, StartedAt: metav1.NewMicroTime(s.Now),
+		By: s.Process, Epoch: s.Epoch, StartedAt: metav1.NewMicroTime(s.Now),
 	})
 	if status.StartTime == nil {
 		now := metav1.NewTime(s.Now)

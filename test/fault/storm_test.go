@@ -1,0 +1,309 @@
+package fault
+
+import (
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/cmd/mockdc/site"
+)
+
+// stormOperations is 10,000 for the whole proof.
+var stormOperations = flag.Int("storm.operations", 240, "Operations of the storm")
+
+// What the policies of the storm allow at once.
+const (
+	perRack, perSite, perGroup, inAll = 2, 6, 5, 8
+	stormClients, stormRooms          = 50, 3
+)
+
+// storm is a fleet of three datacenters under budgets that overlap, with clients that ask for more than
+// there is, sites that fail, and replicas that are killed and paused.
+type storm struct {
+	*room // the first, whose namespace holds the Lease
+	rooms []*room
+	ops   []*v1alpha1.Operation
+	// labels of every server, by namespace and name.
+	racks map[client.ObjectKey]string
+
+	mu sync.Mutex
+	// released are when quarantines were lifted, by server.
+	released map[client.ObjectKey][]time.Time
+}
+
+// TestStorm: no budget is exceeded at any instant, as the datacenters' own records have it, whoever leads;
+// and every Operation ends.
+func TestStorm(t *testing.T) {
+	s := newStorm(t)
+	s.policies()
+	replicas := [2]*controller{}
+	options := childOptions{Lease: lease}
+	for _, each := range s.rooms {
+		options.Namespaces = append(options.Namespaces, each.namespace)
+	}
+	urls := [2]string{s.anotherProxy().URL(), s.anotherProxy().URL()}
+	start := func(i int) {
+		own := options
+		own.APIServer = urls[i]
+		replicas[i] = s.startWith(own)
+	}
+	start(0)
+	start(1)
+	s.flood()
+	random := rand.New(rand.NewPCG(*seed, 7)) //nolint:gosec // a storm that can be made again
+	kills, pauses := 0, 0
+	// So long that only a storm that stands still takes it.
+	patience := time.Now().Add(time.Minute + time.Duration(*stormOperations)*200*time.Millisecond)
+	for !s.allEnded(s.ops) {
+		if time.Now().After(patience) || s.Failed() {
+			s.stuck()
+		}
+		i := random.IntN(2)
+		victim := replicas[i]
+		switch {
+		case closed(victim.ended):
+			victim.killed.Do(func() {}) // it had been paused for too long, and ended as it should
+			start(i)
+		case random.IntN(2) == 0:
+			kills++
+			if err := victim.kill(); err != nil {
+				t.Error(err)
+			}
+			start(i)
+		default:
+			pauses++
+			victim.signal(syscall.SIGSTOP)
+			s.pause(lease + time.Duration(random.IntN(1500))*time.Millisecond)
+			victim.signal(syscall.SIGCONT)
+		}
+		s.release()
+		s.pause(time.Duration(500+random.IntN(3000)) * time.Millisecond)
+	}
+	accepted := s.judgeBudgets()
+	t.Logf("%d Operations of %d clients at %d sites: %d jobs, %d kills, %d pauses", len(s.ops), stormClients, stormRooms, accepted, kills, pauses)
+	if kills+pauses == 0 {
+		t.Error("nobody was killed or paused")
+	}
+}
+
+func newStorm(t *testing.T) *storm {
+	s := &storm{racks: map[client.ObjectKey]string{}, released: map[client.ObjectKey][]time.Time{}}
+	for n := range stormRooms {
+		faults := []site.Fault{
+			{Kind: site.FailJob, Probability: 0.05, Seed: *seed + uint64(n)},
+			{Kind: site.Status, Status: 503, Probability: 0.05, Seed: *seed + 10 + uint64(n)},
+			{Kind: site.LoseReply, Probability: 0.03, Seed: *seed + 20 + uint64(n)},
+		}
+		s.rooms = append(s.rooms, newRoom(t, site.Config{Duration: 150 * time.Millisecond, Faults: faults}, nil))
+	}
+	s.room = s.rooms[0]
+	s.fence()
+	return s
+}
+
+// fence binds the policy of leaders to the storm's own Lease.
+func (s *storm) fence() {
+	var namespaces []string
+	for _, each := range s.rooms {
+		namespaces = append(namespaces, each.namespace)
+	}
+	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: "epoch-" + s.namespace},
+		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: "epoch.stargate.io", ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+			ParamRef: &admissionv1.ParamRef{Namespace: s.namespace, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelLease: "leader"}}, ParameterNotFoundAction: ptr.To(admissionv1.AllowAction)},
+			MatchResources: &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{
+				MatchExpressions: []metav1.LabelSelectorRequirement{{Key: corev1.LabelMetadataName, Operator: metav1.LabelSelectorOpIn, Values: namespaces}}}}}}
+	s.create(binding)
+	s.Cleanup(func() { _ = s.live.Delete(context.Background(), binding) })
+}
+
+// policies of the storm: budgets over a rack, a site, a group and the whole fleet.
+func (s *storm) policies() {
+	var namespaces []string
+	for _, each := range s.rooms {
+		namespaces = append(namespaces, each.namespace)
+		group := &v1alpha1.ServerGroup{ObjectMeta: metav1.ObjectMeta{Namespace: each.namespace, Name: "all-" + each.namespace},
+			Spec: v1alpha1.ServerGroupSpec{Selector: v1alpha1.LabelSelector{MatchLabels: map[string]v1alpha1.LabelValue{"storm": "yes"}},
+				ProvisioningProfileRef: v1alpha1.LocalReference{Name: profileName}, Rollout: v1alpha1.Rollout{Paused: true, Reason: "a storm"}}}
+		s.create(group)
+	}
+	for name, expression := range map[string]string{
+		"rack":  fmt.Sprintf(`fleet.unavailable({"rack": server.labels.rack}) < %d`, perRack),
+		"site":  fmt.Sprintf(`fleet.active({"namespace": server.namespace, "datacenter": datacenter.name}) < %d`, perSite),
+		"group": fmt.Sprintf(`fleet.active({"group": group.name}) < %d`, perGroup),
+		"all":   fmt.Sprintf(`fleet.active({}) < %d`, inAll),
+	} {
+		policy := &v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: s.namespace + "-" + name},
+			Spec: v1alpha1.PolicySpec{Match: v1alpha1.Match{Namespaces: namespaces},
+				Rules: []v1alpha1.Rule{{Name: name, Expression: expression, Effect: v1alpha1.EffectHold}}}}
+		s.create(policy)
+		s.Cleanup(func() { _ = s.live.Delete(context.Background(), policy) })
+	}
+}
+
+// flood has fifty clients make Operations at once, two for each server.
+func (s *storm) flood() {
+	servers := *stormOperations / 2 / stormRooms
+	for _, each := range s.rooms {
+		for n := range servers {
+			object := server(each.namespace, n+1)
+			rack := fmt.Sprintf("%s-r%d", each.namespace, n%4)
+			object.Labels = map[string]string{"storm": "yes", "rack": rack}
+			s.racks[client.ObjectKeyFromObject(object)] = rack
+			s.create(object)
+			for i := range 2 {
+				s.ops = append(s.ops, operation(each.namespace, fmt.Sprintf("op-%05d-%d", n+1, i), n+1, []v1alpha1.Action{v1alpha1.ActionRepave, v1alpha1.ActionReboot}[i]))
+			}
+		}
+	}
+	var clients sync.WaitGroup
+	for c := range stormClients {
+		clients.Go(func() {
+			for i := c; i < len(s.ops); i += stormClients {
+				if err := s.live.Create(context.Background(), s.ops[i]); err != nil {
+					s.Error(err)
+				}
+			}
+		})
+	}
+	clients.Wait()
+}
+
+// pause for a while: what happens meanwhile is the controllers' affair.
+func (s *storm) pause(d time.Duration) {
+	select {
+	case <-s.Context().Done():
+	case <-time.After(d):
+	}
+}
+
+// stuck ends the test with what is held by what.
+func (s *storm) stuck() {
+	s.Helper()
+	left, holds := 0, map[string]int{}
+	for _, op := range s.ops {
+		now := op.DeepCopy()
+		if !s.see(now) || now.Status.Phase.Terminal() {
+			continue
+		}
+		left++
+		about := fmt.Sprintf("phase %q, %d attempts, %s", now.Status.Phase, len(now.Status.Attempts), now.Status.Message)
+		if len(now.Status.Holds) > 0 {
+			about = now.Status.Holds[0].Source + " " + now.Status.Holds[0].Message
+		}
+		holds[about]++
+	}
+	s.Fatalf("%d of %d Operations do not end: %v", left, len(s.ops), holds)
+}
+
+// release lifts every quarantine, as people do.
+func (s *storm) release() {
+	var servers v1alpha1.ServerList
+	if err := s.seen.List(context.Background(), &servers, client.MatchingLabels{"storm": "yes"}); err != nil {
+		s.Error(err)
+	}
+	for i := range servers.Items {
+		object := servers.Items[i].DeepCopy()
+		quarantine := object.Status.Quarantine
+		if quarantine == nil || object.Annotations[v1alpha1.AnnotationRelease] == quarantine.UID {
+			continue
+		}
+		key := client.ObjectKeyFromObject(object)
+		s.mu.Lock()
+		s.released[key] = append(s.released[key], time.Now())
+		s.mu.Unlock()
+		patch := client.MergeFrom(object.DeepCopy())
+		if object.Annotations == nil {
+			object.Annotations = map[string]string{}
+		}
+		object.Annotations[v1alpha1.AnnotationRelease] = quarantine.UID
+		if err := s.live.Patch(context.Background(), object, patch); err != nil {
+			s.Error(err)
+		}
+	}
+}
+
+// turn is a moment at which a budget is used more, or less.
+type turn struct {
+	at    time.Time
+	by    int
+	event string
+}
+
+// judgeBudgets reads all sites' records, and looks at every instant. A server that failed is unavailable
+// until somebody began to release it. It gives how many jobs there were.
+func (s *storm) judgeBudgets() int {
+	racks, rest := map[string][]turn{}, map[string][]turn{}
+	limits := map[string]int{"all": inAll}
+	jobs := 0
+	for _, each := range s.rooms {
+		accepted := map[string]site.Event{}
+		limits["site "+each.namespace] = min(perSite, perGroup)
+		for _, event := range each.site.Record() {
+			key := client.ObjectKey{Namespace: each.namespace, Name: event.ServerID}
+			switch event.Kind {
+			case site.Accepted:
+				jobs++
+				accepted[event.JobID] = event
+			case site.Ended:
+				begun := accepted[event.JobID]
+				key.Name = begun.ServerID
+				span := []turn{{begun.At, 1, "accepted " + begun.ServerID}, {event.At, -1, event.Phase + " " + begun.ServerID}}
+				for _, name := range []string{"all", "site " + each.namespace} {
+					rest[name] = append(rest[name], span...)
+				}
+				if event.Phase == "failed" && begun.Action == string(v1alpha1.ActionRepave) {
+					span[1].at = s.releasedAfter(key, event.At)
+				}
+				racks[s.racks[key]] = append(racks[s.racks[key]], span...)
+			}
+		}
+	}
+	for name, turns := range rest {
+		s.judgeTurns(name, turns, limits[name])
+	}
+	for name, turns := range racks {
+		s.judgeTurns("rack "+name, turns, perRack)
+	}
+	return jobs
+}
+
+// releasedAfter is when somebody first lifted a quarantine of a server after a time; that time where nobody
+// did, as of a server whose action leaves it as it was.
+func (s *storm) releasedAfter(key client.ObjectKey, at time.Time) time.Time {
+	for _, released := range s.released[key] {
+		if released.After(at) {
+			return released
+		}
+	}
+	return at
+}
+
+func (s *storm) judgeTurns(name string, turns []turn, limit int) {
+	s.Helper()
+	slices.SortStableFunc(turns, func(a, b turn) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.by, b.by)) // what ends makes room for what begins with it
+	})
+	used, most := 0, 0
+	for i, turn := range turns {
+		if used += turn.by; used > limit && used > most {
+			from := max(0, i-8)
+			s.Errorf("%s: %d at once, and %d are allowed; the latest: %v", name, used, limit, turns[from:i+1])
+		}
+		most = max(most, used)
+	}
+	s.Logf("%s: %d at once at most, of %d", name, most, limit)
+}
