@@ -3,6 +3,7 @@ package hooks
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -154,18 +155,11 @@ func (c *conversation) ended(payload []byte) bool {
 		c.broke(err)
 		return false
 	}
-	outcome := Outcome(end.Outcome)
-	switch {
-	case outcome != Done && outcome != Wait && outcome != Fail && outcome != Errored:
-		c.broke(fmt.Errorf("the outcome %q", clipped(end.Outcome, 32)))
-		return false
-	case outcome == Wait && (end.After < wire.MinWait || end.After > wire.MaxWait):
-		c.broke(fmt.Errorf("a wait of %s", end.After))
-		return false
-	case len(end.State) > wire.MaxState || len(end.State) > 0 && !isObject(end.State):
-		c.broke(fmt.Errorf("a state that is none"))
+	if err := proper(end); err != nil {
+		c.broke(err)
 		return false
 	}
+	outcome := Outcome(end.Outcome)
 	c.result.Outcome, c.result.Message, c.result.After = outcome, clipped(end.Message, 2*wire.MaxMessage), end.After
 	if outcome == Errored {
 		c.result.Reason = reasonOf(end.Reason)
@@ -175,6 +169,23 @@ func (c *conversation) ended(payload []byte) bool {
 	c.result.Lines, c.result.Memory = end.Lines, end.Peak
 	c.peak = end.Peak
 	return true
+}
+
+// proper tells what is wrong with an end that no run has.
+func proper(end wire.End) error {
+	switch outcome := Outcome(end.Outcome); outcome {
+	case Done, Fail, Errored:
+	case Wait:
+		if end.After < wire.MinWait || end.After > wire.MaxWait {
+			return fmt.Errorf("a wait of %s", end.After)
+		}
+	default:
+		return fmt.Errorf("the outcome %q", clipped(end.Outcome, 32))
+	}
+	if len(end.State) > wire.MaxState || len(end.State) > 0 && !isObject(end.State) {
+		return errors.New("a state that is none")
+	}
+	return nil
 }
 
 func reasonOf(reason string) string {

@@ -36,27 +36,32 @@ var executable = sync.OnceValue(func() string {
 	return path
 })
 
+// above is over the descriptors that a worker gets: in the moment before it starts they take the place of ours.
+const above = 16
+
 func inMemory(program []byte) (string, error) {
 	const flags = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
-	fd, err := unix.MemfdCreate(worker.Arg0, flags|unix.MFD_EXEC)
+	made, err := unix.MemfdCreate(worker.Arg0, flags|unix.MFD_EXEC)
 	if err != nil { // before Linux 6.3 there was no such flag, and every file in memory could be started
-		fd, err = unix.MemfdCreate(worker.Arg0, flags)
+		made, err = unix.MemfdCreate(worker.Arg0, flags)
 	}
 	if err != nil {
 		return "", fmt.Errorf("making a file in memory: %w", err)
 	}
-	file := os.NewFile(uintptr(fd), worker.Arg0) //nolint:gosec // a descriptor is no negative number
-	if _, err := file.Write(program); err != nil {
-		_ = file.Close()
-		return "", fmt.Errorf("writing the worker: %w", err)
+	defer func() { _ = unix.Close(made) }()
+	for rest := program; len(rest) > 0; {
+		n, err := unix.Write(made, rest)
+		if err != nil {
+			return "", fmt.Errorf("writing the worker: %w", err)
+		}
+		rest = rest[n:]
 	}
-	if _, err := unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_SEAL); err != nil {
-		_ = file.Close()
+	if _, err := unix.FcntlInt(uintptr(made), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_SEAL); err != nil {
 		return "", fmt.Errorf("sealing the worker: %w", err)
 	}
-	kept = file
-	return fmt.Sprintf("/proc/self/fd/%d", file.Fd()), nil
+	kept, err := unix.FcntlInt(uintptr(made), unix.F_DUPFD_CLOEXEC, above)
+	if err != nil {
+		return "", fmt.Errorf("keeping the worker: %w", err)
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", kept), nil
 }
-
-// kept keeps the descriptor from being closed.
-var kept *os.File

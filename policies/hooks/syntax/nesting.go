@@ -94,6 +94,14 @@ func expressionParts(expression ast.Expr) []any {
 		return fields
 	case *ast.FuncCallExpr:
 		return []any{e.Func, e.Receiver, e.Args}
+	case *ast.FunctionExpr:
+		return []any{e.Stmts}
+	}
+	return operands(expression)
+}
+
+func operands(expression ast.Expr) []any {
+	switch e := expression.(type) {
 	case *ast.LogicalOpExpr:
 		return []any{e.Lhs, e.Rhs}
 	case *ast.RelationalOpExpr:
@@ -108,8 +116,6 @@ func expressionParts(expression ast.Expr) []any {
 		return []any{e.Expr}
 	case *ast.UnaryLenOpExpr:
 		return []any{e.Expr}
-	case *ast.FunctionExpr:
-		return []any{e.Stmts}
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ var library = []Function{
 	{"log", "warn", `log.warn(...)`, "A line that is a warning.", logWarn},
 	{"event", "normal", `event.normal(reason, message)`, "An event of the Operation; the reason is one word in CamelCase.", eventNormal},
 	{"event", "warning", `event.warning(reason, message)`, "An event that is a warning.", eventWarning},
-	{"kube", "cordon", `kube.cordon()`, "Marks the node that the server is unschedulable.", verb("cordon", "")},
+	{"kube", "cordon", `kube.cordon()`, "Marks the server's node unschedulable.", verb("cordon", "")},
 	{"kube", "uncordon", `kube.uncordon()`, "Marks it schedulable again.", verb("uncordon", "")},
 	{"kube", "drain", `kube.drain{force=, keepEmptyDir=, gracePeriodSeconds=, podSelector=}`, "Evicts what may be evicted now, through the eviction API, and waits for nothing. Gives how many pods are left, and what is known of them.", verb("drain", "left")},
 	{"kube", "nodeReady", `kube.nodeReady()`, "Whether the node is ready, and what is known of it.", verb("nodeReady", "ready")},

@@ -62,7 +62,7 @@ func (s *server) run(in wire.Run) (end wire.End) {
 	case err != nil:
 		return r.raised(err)
 	}
-	return r.judge(L, given, told)
+	return r.judge(given, told)
 }
 
 // call the script and then its run(ctx), and give what that returned and the ctx it had.

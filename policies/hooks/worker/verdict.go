@@ -83,24 +83,33 @@ func contextFail(r *run, L *lua.LState) int {
 }
 
 // judge what run(ctx) returned.
-func (r *run) judge(L *lua.LState, returned []lua.LValue, ctx *lua.LTable) wire.End {
-	if len(returned) != 1 {
-		return r.failed(wire.ReasonBadReturn, fmt.Sprintf("run returned %s; it returns one of ctx.done(), ctx.wait(\"30s\", \"why\") and ctx.fail(\"why\")",
-			map[bool]string{true: "nothing", false: "more than one value"}[len(returned) == 0]))
-	}
-	data, ok := returned[0].(*lua.LUserData)
-	if !ok {
-		return r.failed(wire.ReasonBadReturn, fmt.Sprintf("run returned a %s; it returns one of ctx.done(), ctx.wait(\"30s\", \"why\") and ctx.fail(\"why\")", returned[0].Type()))
-	}
-	v, ok := data.Value.(*verdict)
-	if !ok {
-		return r.failed(wire.ReasonBadReturn, "run returned a value of the library; it returns one of ctx.done(), ctx.wait(\"30s\", \"why\") and ctx.fail(\"why\")")
+func (r *run) judge(returned []lua.LValue, ctx *lua.LTable) wire.End {
+	v, what := verdictOf(returned)
+	if v == nil {
+		return r.failed(wire.ReasonBadReturn, "run returned "+what+`; it returns one of ctx.done(), ctx.wait("30s", "why") and ctx.fail("why")`)
 	}
 	state, reason, err := r.state(ctx)
 	if err != nil {
 		return r.failed(reason, err.Error())
 	}
 	return wire.End{Outcome: v.outcome, Message: v.message, After: v.after, State: state}
+}
+
+// verdictOf gives the verdict, or says what was returned in its place.
+func verdictOf(returned []lua.LValue) (v *verdict, what string) {
+	switch len(returned) {
+	case 0:
+		return nil, "nothing"
+	case 1:
+	default:
+		return nil, "more than one value"
+	}
+	if data, ok := returned[0].(*lua.LUserData); ok {
+		if v, ok := data.Value.(*verdict); ok {
+			return v, ""
+		}
+	}
+	return nil, "a " + returned[0].Type().String()
 }
 
 // state that the script leaves; nothing for an empty one.
