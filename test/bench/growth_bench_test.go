@@ -186,8 +186,8 @@ const perVirtualGroup = 1000
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-// forecasting of n servers that all get another version.
-func forecasting(n int) (func() error, error) {
+// forecastInput of n servers that all get another version.
+func forecastInput(n int) forecast.Input {
 	most := intstr.FromString("10%")
 	in := forecast.Input{Now: noon, Hash: func(p *v1alpha1.ProvisioningProfile) (string, bool) { return "hash-of-" + p.Spec.OSVersion, true },
 		Profiles: []*v1alpha1.ProvisioningProfile{{ObjectMeta: metav1.ObjectMeta{Namespace: "dc", Name: "web"}, Spec: v1alpha1.ProvisioningProfileSpec{OSVersion: "2"}}}}
@@ -203,6 +203,12 @@ func forecasting(n int) (func() error, error) {
 			ObjectMeta: metav1.ObjectMeta{Namespace: "dc", Name: name, UID: types.UID(name), Labels: map[string]string{"group": group, "rack": fmt.Sprintf("r%02d", i%40)}},
 			Status:     v1alpha1.ServerStatus{State: v1alpha1.ServerReady, Applied: &v1alpha1.Applied{Profile: "web", Hash: "hash-of-1", OSVersion: "1", At: metav1.NewTime(noon.Add(-time.Hour))}}})
 	}
+	return in
+}
+
+// forecasting of such servers.
+func forecasting(n int) (func() error, error) {
+	in := forecastInput(n)
 	return func() error {
 		timeline := forecast.Forecast(in)
 		kept = []any{in, timeline}
