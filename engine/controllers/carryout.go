@@ -94,7 +94,7 @@ func (r *Operations) writeStatus(ctx context.Context, p *pass, write operation.W
 	r.operations.wrote(next)
 	r.census.ended(next)
 	p.Operation = next
-	p.intended, p.wrote = write.Intent, true
+	p.intended = write.Intent
 	if write.Intent {
 		p.NotLanded = true
 	}

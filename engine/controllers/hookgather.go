@@ -145,10 +145,8 @@ func among[T comparable](list []T, one T) bool { return len(list) == 0 || slices
 
 // runHook hands a run to the workers, once it is certain that the Operation is what was decided on.
 func (r *Operations) runHook(ctx context.Context, p *pass, effect operation.RunHook) (done bool, err error) {
-	if !p.wrote {
-		if err := r.confirmOperation(ctx, p); err != nil {
-			return false, err
-		}
+	if err := r.confirmOperation(ctx, p); err != nil {
+		return false, err
 	}
 	i := slices.IndexFunc(p.hooks, func(h *v1alpha1.Hook) bool { return h.Name == effect.Hook.Name })
 	if i < 0 {

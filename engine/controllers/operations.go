@@ -87,8 +87,8 @@ type pass struct {
 		uid        types.UID
 		generation int64
 	}
-	// intended: the open attempt's intent was written in this very pass; wrote: some status of the Operation was.
-	intended, wrote bool
+	// intended: the open attempt's intent was written in this very pass.
+	intended bool
 	// hooks beside Snapshot.Hooks. They are the cache's own, and only read.
 	hooks []*v1alpha1.Hook
 }

@@ -45,6 +45,8 @@ func (p *process) carryOut(s *pass, effect operation.Effect) (done bool, err err
 		return false, p.confirm(s)
 	case operation.Call:
 		return true, p.call(s, effect)
+	case operation.RunHook:
+		return p.runHook(s, effect)
 	}
 	return false, fmt.Errorf("unknown effect %T", effect)
 }

@@ -79,6 +79,7 @@ func siteDenies(w *world) {
 // setClock sets the wall clock by up to an hour, as somebody who corrects it does.
 func setClock(w *world) {
 	w.skew += w.between(-time.Hour, time.Hour)
+	w.skewed = true
 	w.fault("the clock is off by %s", w.skew)
 }
 

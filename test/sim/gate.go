@@ -63,7 +63,7 @@ func (p *process) countOnce() {
 	}
 	var active []ledger.Ask
 	for _, name := range p.world.api.names(operations) {
-		if op := p.world.api.get(operations, name).(*v1alpha1.Operation); underway(op) {
+		if op := p.world.api.get(operations, name).(*v1alpha1.Operation); underway(op) || (!op.Status.Phase.Terminal() && operation.HooksBegun(&op.Status)) {
 			active = append(active, ask(op, op.Status.DecidedOn.Datacenter, 0))
 		}
 	}

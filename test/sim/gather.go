@@ -29,7 +29,8 @@ func (p *process) gather(name string) *pass {
 		s.Profile = p.resolveProfile(ref.Name, s.Server)
 	}
 	p.tell(op.UID, &s.Snapshot)
-	if underway(op) {
+	p.tellHooks(op.UID, &s.Snapshot)
+	if underway(op) || operation.HooksBegun(&op.Status) {
 		p.occupy(op, s.Site.Name)
 	}
 	return s

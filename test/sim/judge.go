@@ -21,6 +21,8 @@ type judge struct {
 	intents map[string]bool
 	// parked is since when an Operation is.
 	parked map[types.UID]time.Duration
+	// running are the processes at a run of a hook, by its key.
+	running map[string]*process
 }
 
 // saw is told each state of an Operation that was stored.
@@ -208,6 +210,9 @@ func (j *judge) nothingIsKept(p *process) {
 	}
 	for _, uid := range sortedUIDs(p.calls) {
 		w.broken("I7: %s still keeps the calls of %s", p.name, uid)
+	}
+	for _, uid := range sortedUIDs(p.hooks) {
+		w.broken("I7: %s still keeps the hooks of %s", p.name, uid)
 	}
 }
 

@@ -27,6 +27,7 @@ type process struct {
 	rebuilt    bool
 	ledger     *ledger.Ledger
 	calls      map[types.UID]*callRecord
+	hooks      map[types.UID]*hookRecord
 	known      map[string]seen
 	operations *newest[*v1alpha1.Operation]
 	servers    *newest[*v1alpha1.Server]
@@ -63,7 +64,7 @@ type crashed struct{}
 func (w *world) startProcess(slot, life int) {
 	p := &process{world: w, name: fmt.Sprintf("controller-%d.%d", slot, life), slot: slot,
 		queue: map[item]time.Duration{}, failures: map[item]int{}, ledger: ledger.New(),
-		calls: map[types.UID]*callRecord{}, known: map[string]seen{}, dieAt: -1,
+		calls: map[types.UID]*callRecord{}, hooks: map[types.UID]*hookRecord{}, known: map[string]seen{}, dieAt: -1,
 		operations: newNewest[*v1alpha1.Operation](), servers: newNewest[*v1alpha1.Server](), caches: map[kind]*cache{}}
 	w.processes[slot] = p
 	w.note(p.name, "starts")

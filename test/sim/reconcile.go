@@ -43,6 +43,7 @@ func (p *process) reconcileOperation(name string) (time.Duration, error) {
 		}
 		if done {
 			p.folded(s.Operation.UID, s.Reply)
+			p.foldedHook(s.Operation.UID, s.HookReply)
 			return 0, nil
 		}
 		s.Now = p.world.wall()
@@ -53,12 +54,14 @@ func (p *process) reconcileOperation(name string) (time.Duration, error) {
 
 func (p *process) rest(s *pass, wait operation.Wait) time.Duration {
 	p.folded(s.Operation.UID, s.Reply)
+	p.foldedHook(s.Operation.UID, s.HookReply)
 	finished := s.Operation.Status.Phase.Terminal()
 	if finished || wait.FreeSlot {
 		p.release(s.Operation.UID)
 	}
 	if finished {
 		p.forgetCalls(s.Operation.UID)
+		p.forgetHooks(s.Operation.UID)
 	}
 	if wait.Until.IsZero() {
 		return 0
@@ -95,6 +98,7 @@ func (p *process) gone(name string) {
 	if ok {
 		p.release(before.uid)
 		p.forgetCalls(before.uid)
+		p.forgetHooks(before.uid)
 		p.operations.forget(before.uid)
 	}
 }
@@ -108,6 +112,7 @@ func (p *process) remember(name string, uid types.UID) {
 	if ok && before.uid != uid {
 		p.release(before.uid)
 		p.forgetCalls(before.uid)
+		p.forgetHooks(before.uid)
 	}
 }
 

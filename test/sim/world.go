@@ -49,8 +49,10 @@ type world struct {
 	random  *rand.Rand
 	// now is the time that goes by; skew is how far the wall clock is off.
 	now, skew time.Duration
-	events    schedule
-	sequence  uint64
+	// skewed: the clock was ever set, so that what a process had by the clock may have been taken from it.
+	skewed   bool
+	events   schedule
+	sequence uint64
 
 	api       *apiServer
 	sites     map[string]*site
