@@ -162,10 +162,14 @@ func (r *Operations) runHook(ctx context.Context, p *pass, effect operation.RunH
 	for _, verb := range allow.Kubernetes {
 		verbs = append(verbs, string(verb))
 	}
+	facts, err := r.facts(ctx, p)
+	if err != nil {
+		return false, err
+	}
 	op := p.Operation
 	r.hooks.start(r.background, hookRun{
 		key: p.key, uid: op.UID, effect: effect, host: r.hookHost(p.Server, allow.KubeconfigRef),
-		call: hooks.Call{Name: object.Name, Script: script, Context: hookContext(p, effect), State: []byte(effect.State), Key: effect.Key,
+		call: hooks.Call{Name: object.Name, Script: script, Context: hookContext(facts, op, effect), State: []byte(effect.State), Key: effect.Key,
 			Deadline: effect.Deadline, Hosts: slices.Clone(allow.Hosts), Verbs: verbs},
 		told: func(result hooks.Result) { r.tellHook(op, object.Name, result) },
 	})

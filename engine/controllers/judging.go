@@ -56,33 +56,39 @@ func (r *Operations) wish(ctx context.Context, p *pass) (Wish, error) {
 	if !r.policies.any() {
 		return wish, nil
 	}
+	if r.vouches().Of(p.Operation.CreationTimestamp.Time).Overrides {
+		wish.Overrides = ledger.Lines(p.Operation.Annotations[v1alpha1.AnnotationOverride])
+	}
+	var err error
+	wish.Facts, err = r.facts(ctx, p)
+	return wish, err
+}
+
+// facts about an Operation, as rules and scripts see them.
+func (r *Operations) facts(ctx context.Context, p *pass) (*rules.Facts, error) {
 	vouches := r.vouches().Of(p.Operation.CreationTimestamp.Time)
 	subject := &ledger.Subject{Operation: p.Operation, Server: p.Server, Expected: expectedOf(p.Operation), Now: p.Now,
 		Requester: vouches.Requester, Source: vouches.Source, Approvals: vouches.Approvals}
-	if vouches.Overrides {
-		wish.Overrides = ledger.Lines(p.Operation.Annotations[v1alpha1.AnnotationOverride])
-	}
 	if p.Profile != nil {
 		subject.ProfileHash = p.Profile.Hash
 		subject.Profile = &v1alpha1.ProvisioningProfile{}
 		if err := r.cached(ctx, p, p.Profile.Name, subject.Profile); err != nil {
-			return wish, err
+			return nil, err
 		}
 	}
 	if name := r.groupNameOf(p); name != "" {
 		subject.Group = &v1alpha1.ServerGroup{}
 		if err := r.cached(ctx, p, name, subject.Group); err != nil {
-			return wish, err
+			return nil, err
 		}
 	}
 	if p.Site.Name != "" {
 		subject.Datacenter = &v1alpha1.Datacenter{}
 		if err := r.cached(ctx, p, p.Site.Name, subject.Datacenter); err != nil {
-			return wish, err
+			return nil, err
 		}
 	}
-	wish.Facts = ledger.FactsOf(subject)
-	return wish, nil
+	return ledger.FactsOf(subject), nil
 }
 
 // cached reads an object beside the Operation; one that is gone stays empty but for nothing.
