@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -56,8 +55,7 @@ type starter struct {
 	path   string
 	memory int64
 	orders chan chan started
-	// plain: the kernel gives us no namespaces.
-	plain atomic.Bool
+	begin  func()
 }
 
 type started struct {
@@ -67,35 +65,34 @@ type started struct {
 
 func newStarter(path string, memory int64) *starter {
 	s := &starter{path: path, memory: memory, orders: make(chan chan started)}
-	go func() {
-		runtime.LockOSThread() // for good: the thread ends with this
-		for order := range s.orders {
-			p, err := s.start()
-			order <- started{p, err}
-		}
-	}()
+	s.begin = sync.OnceFunc(func() { go s.serve() }) // no thread for who has no hooks
 	return s
 }
 
+func (s *starter) serve() {
+	runtime.LockOSThread() // for good: the thread ends with this
+	for order := range s.orders {
+		p, err := s.start()
+		order <- started{p, err}
+	}
+}
+
 func (s *starter) order() (*process, error) {
+	s.begin()
 	order := make(chan started, 1)
 	s.orders <- order
 	got := <-order
 	return got.process, got.err
 }
 
-// start a worker in namespaces of its own, if the kernel lets us: in a network without interfaces, and as a user
-// without rights.
+// start a worker in namespaces of its own, where the kernel lets us: in a network without interfaces, and as a user
+// without rights. Elsewhere it has but no descriptors, no way to code that opens any, and the bounds.
 func (s *starter) start() (*process, error) {
 	if os.Args[0] == worker.Arg0 {
 		return nil, fmt.Errorf("starting a worker: a worker starts none")
 	}
-	if !s.plain.Load() {
-		p, err := s.startIn(syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC)
-		if err == nil {
-			return p, nil
-		}
-		s.plain.Store(true)
+	if p, err := s.startIn(syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC); err == nil {
+		return p, nil
 	}
 	p, err := s.startIn(0)
 	if err != nil {
