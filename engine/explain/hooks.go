@@ -35,7 +35,6 @@ func hooks(snapshot *operation.Snapshot) []Gate {
 	return gates
 }
 
-
 // hooks that are about an Operation.
 func (w *World) hooks(s Subject) []operation.Hook {
 	var all []operation.Hook

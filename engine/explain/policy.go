@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -58,10 +57,7 @@ func saw(told *ledger.PolicyTold) []Seen {
 			all = append(all, Seen{What: "variables." + variable.Name, Value: variable.Value})
 		}
 	}
-	for i := range told.Asked {
-		all = append(all, Seen{What: "fleet." + told.Asked[i].Question.String(), Value: answer(told, i)})
-	}
-	return all
+	return append(all, Asked(told)...)
 }
 
 // asked says in short what a policy asked the fleet.
@@ -71,11 +67,4 @@ func asked(told *ledger.PolicyTold) string {
 		all = append(all, fmt.Sprintf("%s is %s", told.Asked[i].Question, answer(told, i)))
 	}
 	return strings.Join(all, ", ")
-}
-
-func answer(told *ledger.PolicyTold, i int) string {
-	if told.Asked[i].Answer.Unknown {
-		return "not counted"
-	}
-	return strconv.FormatInt(told.Asked[i].Answer.Count, 10)
 }

@@ -170,6 +170,9 @@ func (a *App) act(ctx context.Context, options *actOptions, names []string) erro
 	if err != nil {
 		return err
 	}
+	if err := a.judge(ctx, options, plans); err != nil {
+		return err
+	}
 	for _, plan := range plans {
 		a.showGates(plan)
 	}

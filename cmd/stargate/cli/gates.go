@@ -12,6 +12,7 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/cmd/stargate/preflight"
 	"stargate.io/stargate/cmd/stargate/render"
+	"stargate.io/stargate/engine/explain"
 	"stargate.io/stargate/engine/operation"
 )
 
@@ -21,6 +22,8 @@ type gates struct {
 	server  *v1alpha1.Server
 	profile *v1alpha1.ProvisioningProfile
 	holds   []v1alpha1.Hold
+	// policies that hold or deny it, or tell something.
+	policies []explain.Gate
 	// doubts are no holds, but worth knowing before saying yes.
 	doubts []string
 }
@@ -172,7 +175,8 @@ func (a *App) showGates(p gates) {
 	for _, doubt := range p.doubts {
 		a.note("  %s    %s", a.notes.Paint(render.Held, "note"), render.Clean(doubt))
 	}
-	if len(p.holds) == 0 {
+	a.showPolicies(&p)
+	if !p.held() {
 		a.note("  %s      nothing known holds it", a.notes.Paint(render.Good, "ok"))
 	}
 }

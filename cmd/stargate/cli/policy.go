@@ -22,7 +22,7 @@ func (a *App) policyCommand() *cobra.Command {
 		Args: a.noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	command.AddCommand(a.policyCheckCommand(), a.policyTestCommand())
+	command.AddCommand(a.policyCheckCommand(), a.policyTestCommand(), a.policyEvalCommand(), a.policyReplayCommand())
 	return command
 }
 

@@ -81,6 +81,23 @@ func (a *App) saveSnapshot(world *planning.World, name, output string) error {
 
 // gather looks at the cluster, all namespaces.
 func (a *App) gather(ctx context.Context, now time.Time) (*planning.World, error) {
+	connected, err := a.wide()
+	if err != nil {
+		return nil, err
+	}
+	list := func(ctx context.Context, empty client.ObjectList) ([]client.Object, error) {
+		return connected.all(ctx, empty, "", "")
+	}
+	world, err := planning.Gather(ctx, list, now)
+	if err != nil {
+		return nil, err
+	}
+	world.Vouches, err = connected.vouches(ctx)
+	return world, err
+}
+
+// wide connects with the kinds that no other command reads.
+func (a *App) wide() (*cluster, error) {
 	connected, err := a.connect()
 	if err != nil {
 		return nil, err
@@ -94,15 +111,7 @@ func (a *App) gather(ctx context.Context, now time.Time) (*planning.World, error
 	if err != nil {
 		return nil, fmt.Errorf("making a client: %w", err)
 	}
-	list := func(ctx context.Context, empty client.ObjectList) ([]client.Object, error) {
-		return connected.all(ctx, empty, "", "")
-	}
-	world, err := planning.Gather(ctx, list, now)
-	if err != nil {
-		return nil, err
-	}
-	world.Vouches, err = connected.vouches(ctx)
-	return world, err
+	return connected, nil
 }
 
 // vouches tells what admission vouches for; nil for somebody who may not look.

@@ -26,14 +26,16 @@ const (
 	snapshotYAMLLimit = 32 << 20
 	// keptRuns of the past say how long repaves take.
 	keptRuns = 2_000
+	// keptOthers that ended: policies are replayed over them.
+	keptOthers = 500
 	// redaction stands in place of a document, with its digest.
 	redaction = "redacted:sha256:"
 )
 
 // worthKeeping of Operations: those that have not ended, the latest repaves that succeeded, and the
-// latest that failed, which policies count.
+// latest that failed, which policies count, and some of the others, over which policies are replayed.
 func worthKeeping(operations []*v1alpha1.Operation) []*v1alpha1.Operation {
-	var live, past, failed []*v1alpha1.Operation
+	var live, past, failed, other []*v1alpha1.Operation
 	for _, op := range operations {
 		switch {
 		case !op.Status.Phase.Terminal():
@@ -42,6 +44,8 @@ func worthKeeping(operations []*v1alpha1.Operation) []*v1alpha1.Operation {
 			past = append(past, op)
 		case op.Status.Phase == v1alpha1.OperationFailed:
 			failed = append(failed, op)
+		default:
+			other = append(other, op)
 		}
 	}
 	ended := func(op *v1alpha1.Operation) metav1.Time {
@@ -50,13 +54,13 @@ func worthKeeping(operations []*v1alpha1.Operation) []*v1alpha1.Operation {
 		}
 		return *op.Status.CompletionTime
 	}
-	for _, ends := range [][]*v1alpha1.Operation{past, failed} {
+	for _, ends := range [][]*v1alpha1.Operation{past, failed, other} {
 		slices.SortStableFunc(ends, func(a, b *v1alpha1.Operation) int {
 			of, than := ended(b), ended(a)
 			return of.Compare(than.Time)
 		})
 	}
-	return slices.Concat(live, past[:min(len(past), keptRuns)], failed[:min(len(failed), keptRuns)])
+	return slices.Concat(live, past[:min(len(past), keptRuns)], failed[:min(len(failed), keptRuns)], other[:min(len(other), keptOthers)])
 }
 
 // Redact takes out what a snapshot needs not to tell: documents of cloud-init, which may hold passwords
