@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Regenerates what is made from other files: deep copies and CRDs (from api/), and the wire types of
-# the DC API (from drivers/dcapi/openapi.yaml).
+# Regenerates what is made from other files: deep copies and CRDs (from api/), the wire types of the
+# DC API (from drivers/dcapi/openapi.yaml), and the reference of policies (from policies/rules).
 #
 #   hack/generate.sh [FOLDER]    of this checkout, or of the copy of it in FOLDER
 set -euo pipefail
@@ -40,3 +40,6 @@ oapi_codegen=$("$hack/tool.sh" oapi-codegen)
 
 # In a copy of some folders there is no code to ask; its tests see that this is up to date.
 [[ -n ${1:-} ]] || go test ./policies/hooks/worker -run '^TestReferenceIsUpToDate$' -count=1 -update
+
+mkdir -p docs/reference
+go -C "$hack/.." run ./hack/rulesdoc policies/rules/facts.go "$PWD/docs/reference/policies.md"

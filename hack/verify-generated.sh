@@ -13,7 +13,7 @@ cp -r drivers/dcapi "$copy/drivers/"
 rm -f "$copy"/config/crd/bases/*.yaml "$copy"/api/*/zz_generated.*.go
 
 hack/generate.sh "$copy"
-for folder in api config/crd drivers/dcapi/wire; do
+for folder in api config/crd drivers/dcapi/wire docs/reference/policies.md; do
 	diff -ru "$folder" "$copy/$folder" || stale=1
 done
 [[ -z ${stale:-} ]] || {

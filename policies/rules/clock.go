@@ -17,6 +17,7 @@ import (
 type method struct {
 	name    string
 	example string
+	about   string
 	// least and most arguments.
 	least, most int
 	// calendar is how many arguments, from the first, say which span of time is meant; one more, where
@@ -27,14 +28,17 @@ type method struct {
 }
 
 var methods = []method{
-	{name: "inWindow", example: `now.inWindow("Sat-Sun 02:00-06:00", "Europe/Oslo")`, least: 2, most: 3, calendar: 2,
+	{name: "inWindow", about: "the wall clock of the time zone reads something in one of the windows, and, where a duration is given, that much is left of it",
+		example: `now.inWindow("Sat-Sun 02:00-06:00", "Europe/Oslo")`, least: 2, most: 3, calendar: 2,
 		span: func(a []ref.Val) (calendar.Span, error) { return calendar.Window(textOf(a[0]), textOf(a[1])) }},
-	{name: "inCron", example: `now.inCron("0 2 * * 6", duration("4h"), "Europe/Oslo")`, least: 3, most: 4, calendar: 3,
+	{name: "inCron", about: "the cron expression fired less than the duration ago, and, where another duration follows the zone, that much is left",
+		example: `now.inCron("0 2 * * 6", duration("4h"), "Europe/Oslo")`, least: 3, most: 4, calendar: 3,
 		span: func(a []ref.Val) (calendar.Span, error) {
 			open, _ := a[1].(types.Duration)
 			return calendar.Cron(textOf(a[0]), open.Duration, textOf(a[2]))
 		}},
-	{name: "inFreeze", example: `now.inFreeze("2026-12-20", "2027-01-05", "Europe/Oslo")`, least: 2, most: 3, calendar: 3,
+	{name: "inFreeze", about: "from the first moment of the first day to the last of the last, in the time zone; or from one time to before another",
+		example: `now.inFreeze("2026-12-20", "2027-01-05", "Europe/Oslo")`, least: 2, most: 3, calendar: 3,
 		span: func(a []ref.Val) (calendar.Span, error) {
 			if from, ok := a[0].(types.Timestamp); ok {
 				to, _ := a[1].(types.Timestamp)
@@ -42,7 +46,8 @@ var methods = []method{
 			}
 			return calendar.Freeze(textOf(a[0]), textOf(a[1]), textOf(a[2]))
 		}},
-	{name: "past", example: `now.past(server.lastRepaved + duration("24h"))`, least: 1, most: 1, calendar: 1,
+	{name: "past", about: "the time has come; unlike a comparison with now it has a known end, so that what is held is told when it clears",
+		example: `now.past(server.lastRepaved + duration("24h"))`, least: 1, most: 1, calendar: 1,
 		span: func(a []ref.Val) (calendar.Span, error) {
 			at, _ := a[0].(types.Timestamp)
 			return calendar.From(at.Time), nil

@@ -113,7 +113,7 @@ var storeys = map[string][]string{
 	"cmd/simulator":        {"api", "policies", "drivers", "simulator", "engine"},
 	"cmd/stargate":         {"api", "policies", "drivers", "gitsync", "engine", "config"},
 	"config":               {},
-	"hack":                 {"api", "test/gitserver"},
+	"hack":                 {"api", "policies", "test/gitserver"},
 	"test/gitserver":       {},
 	"test":                 {"api", "policies", "drivers", "gitsync", "simulator", "engine", "cmd", "config", "hack"},
 }
