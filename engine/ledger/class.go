@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"container/heap"
+	"maps"
 	"slices"
 	"time"
 
@@ -18,6 +19,8 @@ type class struct {
 	cell *cell
 	// queued: it is on the list of what to look at.
 	queued bool
+	// elsewhere are those whose status names this, and who wait under something else by now.
+	elsewhere map[*entry]bool
 }
 
 // classKey tells classes apart.
@@ -124,13 +127,29 @@ func (l *Ledger) leave(e *entry) {
 		cell.tidy()
 	}
 	e.reads = nil
-	if len(c.waiting) == 0 && c.key.kind != waitServer && c.key.kind != waitSite {
+	l.dissolve(c)
+}
+
+// say notes that an Operation's status names what it waits for now.
+func (l *Ledger) say(e *entry) {
+	l.unsay(e)
+	e.said = e.in
+}
+
+// unsay notes that nothing is known of what an Operation's status names.
+func (l *Ledger) unsay(e *entry) {
+	if c := e.said; c != nil {
+		e.said = nil
+		delete(c.elsewhere, e)
 		l.dissolve(c)
 	}
 }
 
-// dissolve forgets a class that nobody is in.
+// dissolve forgets a class that nobody is in, and that nobody's status names.
 func (l *Ledger) dissolve(c *class) {
+	if len(c.waiting)+len(c.elsewhere) > 0 || c.key.kind == waitServer || c.key.kind == waitSite {
+		return
+	}
 	if l.classes[c.key] == c {
 		delete(l.classes, c.key)
 	}
@@ -150,6 +169,7 @@ func (l *Ledger) trigger(c *class) {
 	if !c.queued && c.met != nil {
 		c.queued = true
 		l.triggered = append(l.triggered, c)
+		l.looked = append(l.looked, c)
 	}
 }
 
@@ -166,15 +186,33 @@ func (l *Ledger) seat(now time.Time) []Key {
 	var woken []Key
 	l.due(now)
 	l.turn(few)
-	for {
-		e := l.next()
-		if e == nil {
-			return woken
-		}
+	for e := l.next(); e != nil; e = l.next() {
 		if l.try(e, now) {
 			woken = append(woken, e.Key)
 		}
 	}
+	return append(woken, l.outdated()...)
+}
+
+// outdated gives those whose status names what does not hold them any more, now that all is given away
+// that was free. What was free for a moment only needs no word.
+func (l *Ledger) outdated() []Key {
+	var all []*entry
+	for _, c := range l.looked {
+		if len(c.elsewhere) > 0 && c.met != nil && c.met() {
+			all = slices.AppendSeq(all, maps.Keys(c.elsewhere))
+			clear(c.elsewhere) // it may have been looked at twice
+		}
+	}
+	clear(l.looked)
+	l.looked = l.looked[:0]
+	slices.SortFunc(all, inLine)
+	var keys []Key
+	for _, e := range all {
+		l.unsay(e)
+		keys = append(keys, e.Key)
+	}
+	return keys
 }
 
 // next gives the first in line of all who are to be looked at.
@@ -212,20 +250,38 @@ func (l *Ledger) next() *entry {
 func (l *Ledger) try(e *entry, now time.Time) bool {
 	e.tried = l.round
 	j := l.judge(e, now, false)
+	said := e.said
+	if said != nil {
+		// What its status names is kept in sight, though perhaps nobody waits for it any more.
+		if said.elsewhere == nil {
+			said.elsewhere = map[*entry]bool{}
+		}
+		said.elsewhere[e] = true
+	}
 	l.leave(e)
 	if j.passes() {
+		l.unsay(e)
 		if !e.reserved {
 			l.reserve(e)
 			l.round++
 		}
-		e.told = ""
 		return true
 	}
 	l.enter(e, j.wait)
-	if told := j.told(); told != e.told {
-		e.told = told
+	switch {
+	case said == nil:
+		return false // it is to ask again already
+	case said == e.in:
+		delete(said.elsewhere, e)
+		e.revised = false
+		return false
+	case j.denied, e.revised, said.met == nil:
+		l.unsay(e)
+		e.revised = false
 		return true
 	}
+	// Perhaps what its status names was free for this moment only.
+	l.looked = append(l.looked, said)
 	return false
 }
 

@@ -41,16 +41,6 @@ type judgement struct {
 
 func (j *judgement) passes() bool { return len(j.holds) == 0 }
 
-// told is what a status says that an Operation waits for, in short.
-func (j *judgement) told() string {
-	first := &j.holds[0]
-	until := ""
-	if first.Until != nil {
-		until = first.Until.UTC().Format(time.RFC3339)
-	}
-	return fmt.Sprint(j.denied, " ", first.Source, " ", first.Rule, " ", first.Reason, " ", until)
-}
-
 // judge an Operation by the ledger's own rules and by every policy. Where it need not be told in full,
 // a server that is busy says enough.
 func (l *Ledger) judge(e *entry, now time.Time, full bool) judgement {

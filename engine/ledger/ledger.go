@@ -85,6 +85,7 @@ type Ledger struct {
 	// triggered and again are whom to look at; round tells apart how often something was given away.
 	triggered []*class
 	again     []*entry
+	looked    []*class
 	round     uint64
 	// slow are looked at by and by.
 	slow []*entry
@@ -109,8 +110,10 @@ type entry struct {
 	in    *class
 	index int
 	reads []*cell
-	// told is what its status says that it waits for.
-	told string
+	// said is the class of what its status names first; nil where it is to ask again already. revised: the
+	// policies changed since.
+	said    *class
+	revised bool
 	// tried is the round in which it was looked at last.
 	tried uint64
 	// later: it is looked at by and by.
@@ -203,7 +206,7 @@ func (l *Ledger) Request(ask Ask, now time.Time) Verdict {
 		l.drop(e)
 	case !j.passes():
 		l.enter(e, j.wait)
-		e.told = j.told()
+		l.say(e)
 	case !e.reserved && len(l.triggered) > 0:
 		// In line first, so that a limit that was raised, or a window that has opened, does not seat
 		// somebody who comes later.
@@ -214,8 +217,13 @@ func (l *Ledger) Request(ask Ask, now time.Time) Verdict {
 	}
 	wake := l.seat(now)
 	if j.passes() && !e.reserved {
+		// Those before it have taken what there was.
 		if j = l.judge(e, now, true); j.denied {
 			l.drop(e)
+		} else if !j.passes() {
+			l.leave(e)
+			l.enter(e, j.wait)
+			l.say(e)
 		}
 	}
 	return l.verdict(e, &j, without(wake, e.Key))
@@ -226,6 +234,8 @@ func (l *Ledger) take(ask Ask) *entry {
 	e := l.entries[ask.UID]
 	if e != nil && e.Server == ask.Server && e.Site == ask.Site {
 		l.leave(e)
+		l.unsay(e)
+		e.revised = false
 		ask.Begun = ask.Begun || e.Begun
 		if ask.Action != e.Action || ask.Disrupts != e.Disrupts {
 			ask.Action, ask.Disrupts = e.Action, e.Disrupts // which the API server lets nobody change
@@ -285,6 +295,7 @@ func (l *Ledger) admit(ask Ask) *entry {
 // drop forgets an Operation, with its place.
 func (l *Ledger) drop(e *entry) {
 	l.leave(e)
+	l.unsay(e)
 	if e.reserved {
 		l.unreserve(e)
 	}
@@ -349,7 +360,7 @@ func (l *Ledger) calm() {
 	for _, c := range l.triggered {
 		c.queued = false
 	}
-	l.triggered, l.again, l.slow = nil, nil, nil
+	l.triggered, l.again, l.looked, l.slow = nil, nil, nil, nil
 }
 
 func (r *room) isFull() bool { return r.limit > 0 && r.active >= r.limit }

@@ -41,12 +41,14 @@ type pair struct {
 	// clocks are when Operations ask again by themselves.
 	clocks map[string]time.Time
 	asks   map[ledger.Key]ledger.Ask
+	// says is what the status of each names first.
+	says map[string]v1alpha1.Hold
 	// changing is the server that has just changed.
 	changing ledger.Key
 }
 
 func compare(t *rapid.T, failures bool) {
-	p := &pair{t: t, real: ledger.New(), naive: newTwin(), failures: failures, clocks: map[string]time.Time{}, asks: map[ledger.Key]ledger.Ask{}}
+	p := &pair{t: t, real: ledger.New(), naive: newTwin(), failures: failures, clocks: map[string]time.Time{}, asks: map[ledger.Key]ledger.Ask{}, says: map[string]v1alpha1.Hold{}}
 	p.real.Rebuild(nil)
 	for range rapid.IntRange(1, 50).Draw(t, "length") {
 		p.step()
@@ -143,6 +145,10 @@ func (p *pair) request(ask ledger.Ask) {
 	if lost {
 		e.reserved = false
 	}
+	delete(p.says, ask.UID)
+	if len(verdict.Holds) > 0 && !verdict.Denied {
+		p.says[ask.UID] = verdict.Holds[0]
+	}
 	if !verdict.Until.IsZero() {
 		p.clocks[ask.UID] = verdict.Until
 	}
@@ -207,6 +213,7 @@ func (p *pair) seat(e *twinEntry) {
 		}
 	}
 	e.reserved = true
+	delete(p.says, e.UID)
 }
 
 // due tells whether an Operation is in line: not while its server has just changed, and it is to be asked
@@ -333,6 +340,12 @@ func (p *pair) check() {
 		}
 		if !e.reserved && p.naive.free(e) {
 			p.broken("%s waits, and nothing holds it", uid)
+		}
+		// Who waits for a budget is not told that another was let onto its server meanwhile: it is not its turn
+		// either way.
+		busy := v1alpha1.Hold{Source: "Server/"}
+		if hold, ok := p.says[uid]; ok && !e.reserved && !p.naive.holdsBy(e, &hold) && !p.naive.holdsBy(e, &busy) {
+			p.broken("%s is said to be held by %s %s, and is not", uid, hold.Source, hold.Rule)
 		}
 	}
 	for site := range 2 {

@@ -104,6 +104,7 @@ func (l *Ledger) settle(m *machine, now time.Time) []Key {
 	for _, e := range m.entries {
 		if e.waits() && e.Facts != nil {
 			l.leave(e)
+			l.unsay(e)
 			l.enter(e, blocker{})
 			outdated = append(outdated, e)
 		}

@@ -50,6 +50,7 @@ func (l *Ledger) SetPolicies(policies []Policy) {
 	}
 	slices.SortFunc(waiting, inLine)
 	for _, e := range waiting {
+		e.revised = true
 		l.later(e)
 	}
 }

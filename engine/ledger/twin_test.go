@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/engine/ledger"
 	"stargate.io/stargate/policies/rules"
 )
@@ -67,6 +69,23 @@ func (n *twin) allowed(e *twinEntry) bool {
 		}
 	}
 	return true
+}
+
+// holdsBy tells whether a hold that a status names is true.
+func (n *twin) holdsBy(e *twinEntry, hold *v1alpha1.Hold) bool {
+	switch kind, name, _ := strings.Cut(hold.Source, "/"); kind {
+	case "Server":
+		return slices.ContainsFunc(slices.Collect(maps.Values(n.entries)), func(other *twinEntry) bool { return other.reserved && other.Server == e.Server })
+	case "Datacenter":
+		active, _ := n.load(e.Site)
+		return n.limits[e.Site] > 0 && active >= n.limits[e.Site]
+	default:
+		facts := *e.Facts
+		facts.Now = n.now
+		return slices.ContainsFunc(n.policies, func(p ledger.Policy) bool {
+			return p.Name() == name && len(p.Evaluate(&facts, &twinView{n, e}).Findings) > 0
+		})
+	}
 }
 
 // denied tells whether a policy denies an Operation.
