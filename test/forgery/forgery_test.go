@@ -124,7 +124,7 @@ func TestEachStampIsKept(t *testing.T) {
 			for _, key := range keys {
 				out, err := eve.kubectl(t, verb, each.plural+".stargate.io", name, key+"=x")
 				if err == nil || !strings.Contains(out, "can be written by the controller only") || !strings.Contains(out, key) {
-					t.Errorf("%s %s of a %s: %v\n%s", verb, key, each.kind.name, err, out)
+					t.Errorf("%s %s of a %s: %v\n%s", verb, key, each.name, err, out)
 				}
 			}
 		}

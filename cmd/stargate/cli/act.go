@@ -128,21 +128,31 @@ func (o *actOptions) check(servers []string) error {
 	case o.ttl < 0:
 		return usagef("--ttl cannot be below zero")
 	}
-	if len(o.override) > 0 {
-		if err := checkReason(o.reason); err != nil {
-			return err
-		}
-		if err := checkRules(o.override); err != nil {
-			return err
-		}
-	}
-	if err := within("--retries", o.retries, 0, 10); err != nil {
+	if err := o.checkOverride(); err != nil {
 		return err
 	}
-	if err := within("--priority", o.priority, -1000, 1000); err != nil {
+	if err := o.checkNumbers(); err != nil {
 		return err
 	}
 	return o.waitOptions.check()
+}
+
+func (o *actOptions) checkNumbers() error {
+	if err := within("--retries", o.retries, 0, 10); err != nil {
+		return err
+	}
+	return within("--priority", o.priority, -1000, 1000)
+}
+
+// checkOverride: what passes rules says why.
+func (o *actOptions) checkOverride() error {
+	if len(o.override) == 0 {
+		return nil
+	}
+	if err := checkReason(o.reason); err != nil {
+		return err
+	}
+	return checkRules(o.override)
 }
 
 // within checks a number that the API bounds, so that a slip is told as one.
