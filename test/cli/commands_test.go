@@ -44,7 +44,9 @@ func (s *suite) apply(ts *testscript.TestScript, _ bool, args []string) {
 		objects, err := cluster.Decode([]byte(ts.ReadFile(file)))
 		ts.Check(err)
 		for _, object := range objects {
-			if object.GetKind() != "Fleet" { // which is in no namespace
+			switch object.GetKind() {
+			case "Fleet", "Policy", "Hook": // which are in no namespace
+			default:
 				object.SetNamespace(ts.Getenv("NS"))
 			}
 		}
