@@ -20,7 +20,6 @@ type compiler struct {
 	// variables that may be used so far, with their fields.
 	provider *provider
 	names    []string
-	cost     uint64
 }
 
 // Compile a source. The policy is never nil: one with problems holds whatever its match means, and

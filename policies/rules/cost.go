@@ -72,8 +72,7 @@ type sizes struct{}
 
 func (sizes) EstimateSize(node checker.AstNode) *checker.SizeEstimate {
 	most := uint64(mostText)
-	switch node.Type().Kind() {
-	case types.ListKind, types.MapKind:
+	if kind := node.Type().Kind(); kind == types.ListKind || kind == types.MapKind {
 		most = mostLabels
 	}
 	return &checker.SizeEstimate{Min: 0, Max: most}

@@ -101,29 +101,18 @@ func leftmost(e ast.Expr) ast.Expr {
 // decisions in an expression: the operands of && and ||, and the conditions of ? :. What is inside of a
 // loop over a list has no one value, and is left out.
 func decisions(e ast.Expr, visit func(ast.Expr)) {
-	switch e.Kind() {
-	case ast.CallKind:
-		call := e.AsCall()
-		name := call.FunctionName()
-		for i, arg := range call.Args() {
+	if e.Kind() == ast.CallKind {
+		name := e.AsCall().FunctionName()
+		for i, arg := range e.AsCall().Args() {
 			operand := name == operators.LogicalAnd || name == operators.LogicalOr || name == operators.Conditional && i == 0
 			same := arg.Kind() == ast.CallKind && arg.AsCall().FunctionName() == name
 			if operand && !same {
 				visit(arg)
 			}
-			decisions(arg, visit)
 		}
-		if call.IsMemberFunction() {
-			decisions(call.Target(), visit)
-		}
-	case ast.SelectKind:
-		decisions(e.AsSelect().Operand(), visit)
-	case ast.ListKind:
-		for _, item := range e.AsList().Elements() {
-			decisions(item, visit)
-		}
-	case ast.ComprehensionKind:
-		decisions(e.AsComprehension().IterRange(), visit)
+	}
+	for _, child := range childrenOf(e) {
+		decisions(child, visit)
 	}
 }
 

@@ -178,41 +178,24 @@ func (w walk) add(parts *[]Part, e ast.Expr, depth int) {
 // telling parts are those whose value a reader does not see in the text.
 func (w walk) telling(e ast.Expr) bool {
 	switch e.Kind() {
-	case ast.CallKind, ast.ComprehensionKind:
+	case ast.CallKind, ast.ComprehensionKind, ast.SelectKind:
 		return true
-	case ast.SelectKind:
-		// Of a path only its end is told.
-		return true
-	case ast.IdentKind:
-		return e.AsIdent() == "now"
+	default:
+		return e.Kind() == ast.IdentKind && e.AsIdent() == "now"
 	}
-	return false
 }
 
 // within an expression: what is told beside it. Of a loop over a list that is the list, since what is
 // inside had another value each time; of a path nothing.
 func (w walk) within(e ast.Expr) []ast.Expr {
-	switch e.Kind() {
-	case ast.CallKind:
-		call := e.AsCall()
-		children := call.Args()
-		if call.FunctionName() == askFunction || len(call.FunctionName()) > 1 && isClock(call.FunctionName()) {
-			children = children[1:]
-		}
-		if call.IsMemberFunction() {
-			children = append([]ast.Expr{call.Target()}, children...)
-		}
-		return children
-	case ast.ListKind:
-		return e.AsList().Elements()
-	case ast.ComprehensionKind:
-		return []ast.Expr{e.AsComprehension().IterRange()}
-	case ast.SelectKind:
-		if of := e.AsSelect().Operand(); of.Kind() != ast.SelectKind && of.Kind() != ast.IdentKind {
-			return []ast.Expr{of}
-		}
+	children := childrenOf(e)
+	switch {
+	case e.Kind() == ast.CallKind && (e.AsCall().FunctionName() == askFunction || isClock(e.AsCall().FunctionName())):
+		return children[1:] // The fleet and the clock go without saying.
+	case e.Kind() == ast.SelectKind && (children[0].Kind() == ast.SelectKind || children[0].Kind() == ast.IdentKind):
+		return nil
 	}
-	return nil
+	return children
 }
 
 func isClock(function string) bool {

@@ -104,19 +104,19 @@ func (q Question) Tell(count int64) string {
 		text += " " + string(q.Kind)
 	case Failed:
 		text += " failed within " + short(q.Within)
+	case Total:
 	}
 	if q.Keys == "" {
 		return text + " in the fleet"
 	}
 	values := strings.Split(q.Values, "\x00")
 	for i, key := range strings.Split(q.Keys, ",") {
-		switch {
-		case i == 0:
-			text += " in "
-		default:
-			text += ", "
+		if i > 0 {
+			text += ","
+		} else {
+			text += " in"
 		}
-		text += strings.TrimPrefix(key, labelPrefix) + " "
+		text += " " + strings.TrimPrefix(key, labelPrefix) + " "
 		if i < len(values) && values[i] != "" {
 			text += values[i]
 		} else {

@@ -88,6 +88,7 @@ func grows(call interpreter.InterpretableCall, kinds map[int64]*cel.Type) bool {
 			switch kindOf(arg, kinds) {
 			case types.IntKind, types.UintKind, types.DoubleKind, types.DurationKind, types.TimestampKind:
 				return false
+			default:
 			}
 		}
 	case "_==_", "_!=_", "@in":
@@ -109,8 +110,7 @@ func kindOf(arg interpreter.InterpretableV2, kinds map[int64]*cel.Type) types.Ki
 
 // nests tells whether values of a type may hold others that hold others.
 func nests(t *cel.Type) bool {
-	switch t.Kind() {
-	case types.ListKind, types.MapKind:
+	if kind := t.Kind(); kind == types.ListKind || kind == types.MapKind {
 		return holds(t.Parameters()[len(t.Parameters())-1])
 	}
 	return holds(t)
@@ -120,8 +120,9 @@ func holds(t *cel.Type) bool {
 	switch t.Kind() {
 	case types.ListKind, types.MapKind, types.DynKind, types.AnyKind, types.OpaqueKind, types.TypeParamKind:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // implementation of a call, as it is without a guard.

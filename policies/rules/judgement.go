@@ -121,6 +121,13 @@ func (j *judgement) ResolveName(name string) (any, bool) {
 			return &j.source, true
 		}
 		return &f.Source, true
+	}
+	return j.own(name)
+}
+
+// own variables of the judgement, which are no part of the Facts.
+func (j *judgement) own(name string) (any, bool) {
+	switch name {
 	case "now":
 		return types.Timestamp{Time: timeOf(j.now)}, true
 	case fleetType:

@@ -76,19 +76,9 @@ func keysOf(m cel.MacroExprFactory, kind Kind, by ast.MapExpr) ([]string, []ast.
 	values := map[string]ast.Expr{}
 	for _, e := range by.Entries() {
 		entry := e.AsMapEntry()
-		key, ok := literal(entry.Key())
-		switch {
-		case !ok:
-			return nil, nil, m.NewError(entry.Key().ID(), "a key must be a string that is written out, such as \"rack\", so that it is known beforehand what is to be counted")
-		case entry.IsOptional():
-			return nil, nil, m.NewError(entry.Key().ID(), "a key cannot be optional: give the value a default, such as server.labels[?\"rack\"].orValue(\"\")")
-		case key == "operation" && (kind == Unavailable || kind == Total):
-			return nil, nil, m.NewError(entry.Key().ID(), fmt.Sprintf("servers are not counted by operation: leave the key out, or ask fleet.active or fleet.failed (for a label that is called operation write %q)", labelPrefix+key))
-		case key == "" || key == labelPrefix || strings.ContainsAny(key, ", \x00"):
-			return nil, nil, m.NewError(entry.Key().ID(), fmt.Sprintf("%q is not the key of a label: write datacenter, namespace, group, operation or the key of a server label", key))
-		}
-		if bare, ok := strings.CutPrefix(key, labelPrefix); ok && !slices.Contains(reserved, bare) {
-			key = bare // Said with a prefix that it does not need: the same dimension.
+		key, wrong := keyOf(kind, entry)
+		if wrong != "" {
+			return nil, nil, m.NewError(entry.Key().ID(), wrong)
 		}
 		if _, twice := values[key]; twice {
 			return nil, nil, m.NewError(entry.Key().ID(), fmt.Sprintf("the key %q is given twice", key))
@@ -105,6 +95,25 @@ func keysOf(m cel.MacroExprFactory, kind Kind, by ast.MapExpr) ([]string, []ast.
 		sorted[i] = values[key]
 	}
 	return keys, sorted, nil
+}
+
+// keyOf an entry of a question, or what is wrong with it.
+func keyOf(kind Kind, entry ast.MapEntry) (key, wrong string) {
+	key, ok := literal(entry.Key())
+	switch {
+	case !ok:
+		return "", "a key must be a string that is written out, such as \"rack\", so that it is known beforehand what is to be counted"
+	case entry.IsOptional():
+		return "", "a key cannot be optional: give the value a default, such as server.labels[?\"rack\"].orValue(\"\")"
+	case key == "operation" && (kind == Unavailable || kind == Total):
+		return "", fmt.Sprintf("servers are not counted by operation: leave the key out, or ask fleet.active or fleet.failed (for a label that is called operation write %q)", labelPrefix+key)
+	case key == "" || key == labelPrefix || strings.ContainsAny(key, ", \x00"):
+		return "", fmt.Sprintf("%q is not the key of a label: write datacenter, namespace, group, operation or the key of a server label", key)
+	}
+	if bare, ok := strings.CutPrefix(key, labelPrefix); ok && !slices.Contains(reserved, bare) {
+		return bare, "" // Said with a prefix that it does not need: the same dimension.
+	}
+	return key, ""
 }
 
 // literal string that an expression is.

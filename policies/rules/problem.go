@@ -16,8 +16,6 @@ type slip struct {
 	compiler *compiler
 	// at is the part that is refused; nil where the text was not even parsed.
 	at ast.Expr
-	// parents of the parts, by their ids.
-	parents map[int64]ast.Expr
 	// found in cel's message.
 	found []string
 }
@@ -72,13 +70,10 @@ var sayings = []struct {
 
 // refuse notes what is wrong with an expression.
 func (c *compiler) refuse(path string, parsed *cel.Ast, issues *cel.Issues) {
-	nodes, parents := map[int64]ast.Expr{}, map[int64]ast.Expr{}
+	nodes := map[int64]ast.Expr{}
 	if parsed != nil {
 		ast.PostOrderVisit(parsed.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 			nodes[e.ID()] = e
-			for _, child := range childrenOf(e) {
-				parents[child.ID()] = e
-			}
 		}))
 	}
 	for _, issue := range issues.Errors() {
@@ -88,7 +83,7 @@ func (c *compiler) refuse(path string, parsed *cel.Ast, issues *cel.Issues) {
 		}
 		for _, s := range sayings {
 			if found := s.pattern.FindStringSubmatch(message); found != nil {
-				message = s.say(slip{compiler: c, at: nodes[issue.ExprID], parents: parents, found: found})
+				message = s.say(slip{compiler: c, at: nodes[issue.ExprID], found: found})
 				break
 			}
 		}
@@ -99,18 +94,23 @@ func (c *compiler) refuse(path string, parsed *cel.Ast, issues *cel.Issues) {
 	}
 }
 
+// childrenOf an expression, as they are written; of a loop over a list that is the list.
 func childrenOf(e ast.Expr) []ast.Expr {
 	switch e.Kind() {
 	case ast.SelectKind:
 		return []ast.Expr{e.AsSelect().Operand()}
 	case ast.CallKind:
-		children := slices.Clone(e.AsCall().Args())
 		if e.AsCall().IsMemberFunction() {
-			children = append(children, e.AsCall().Target())
+			return append([]ast.Expr{e.AsCall().Target()}, e.AsCall().Args()...)
 		}
-		return children
+		return e.AsCall().Args()
+	case ast.ListKind:
+		return e.AsList().Elements()
+	case ast.ComprehensionKind:
+		return []ast.Expr{e.AsComprehension().IterRange()}
+	default:
+		return nil
 	}
-	return nil
 }
 
 // byLikelihood are the parts of the Facts that a field on its own may be meant to be of.

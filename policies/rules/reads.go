@@ -39,38 +39,36 @@ func (c *compiler) readsOf(checked *cel.Ast) reads {
 	ast.PostOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		switch e.Kind() {
 		case ast.IdentKind:
-			if references[e.ID()] == nil {
-				return
-			}
-			switch e.AsIdent() {
-			case "now":
-				r.rawClock = true
-			case "requester":
-				r.requester = true
-			case "source":
-				r.source = true
+			if references[e.ID()] != nil {
+				r.rawClock = r.rawClock || e.AsIdent() == "now"
+				r.requester = r.requester || e.AsIdent() == "requester"
+				r.source = r.source || e.AsIdent() == "source"
 			}
 		case ast.SelectKind:
-			of := e.AsSelect().Operand()
-			if of.Kind() != ast.IdentKind {
-				return
-			}
-			switch of.AsIdent() {
-			case "operation":
-				r.approvals = r.approvals || e.AsSelect().FieldName() == "approvals"
-			case variablesType:
-				if i := slices.Index(c.names, e.AsSelect().FieldName()); i >= 0 {
-					r.variables |= 1 << i
-				}
-			}
+			c.readsField(&r, e.AsSelect())
 		case ast.CallKind:
 			if e.AsCall().FunctionName() == askFunction {
 				handle, _ := e.AsCall().Args()[1].AsLiteral().(types.String)
 				r.dimensions = append(r.dimensions, dimensionOf(string(handle)))
 			}
+		default:
 		}
 	}))
 	return r
+}
+
+func (c *compiler) readsField(r *reads, field ast.SelectExpr) {
+	if field.Operand().Kind() != ast.IdentKind {
+		return
+	}
+	switch field.Operand().AsIdent() {
+	case "operation":
+		r.approvals = r.approvals || field.FieldName() == "approvals"
+	case variablesType:
+		if i := slices.Index(c.names, field.FieldName()); i >= 0 {
+			r.variables |= 1 << i
+		}
+	}
 }
 
 // closure is what an expression reads, by way of its variables too.

@@ -116,6 +116,7 @@ func makeField(name string, i int, of reflect.Type) field {
 		return field{name, cel.BoolType, func(part any) (any, error) { return types.Bool(value(part).Bool()), nil }}
 	case reflect.Int64:
 		return field{name, cel.IntType, func(part any) (any, error) { return types.Int(value(part).Int()), nil }}
+	default:
 	}
 	panic(fmt.Sprintf("a field of the facts is a %v, which rules cannot read", of))
 }

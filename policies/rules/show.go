@@ -25,20 +25,6 @@ func showDeep(v ref.Val, depth int) string {
 	switch v := v.(type) {
 	case nil:
 		return "–"
-	case types.String:
-		return strconv.Quote(cut(string(v), shownText))
-	case types.Bytes:
-		return fmt.Sprintf("%d bytes", len(v))
-	case types.Bool, types.Int, types.Uint:
-		return fmt.Sprint(v.Value())
-	case types.Double:
-		return strconv.FormatFloat(float64(v), 'g', -1, 64)
-	case types.Timestamp:
-		return instant(v.Time)
-	case types.Duration:
-		return short(v.Duration)
-	case types.Null:
-		return "null"
 	case *types.Optional:
 		if !v.HasValue() {
 			return "none"
@@ -54,6 +40,27 @@ func showDeep(v ref.Val, depth int) string {
 		return showMap(v, depth)
 	case traits.Lister:
 		return showList(v, depth)
+	}
+	return showPlain(v)
+}
+
+// showPlain shows what holds no other values.
+func showPlain(v ref.Val) string {
+	switch v := v.(type) {
+	case types.String:
+		return strconv.Quote(cut(string(v), shownText))
+	case types.Bytes:
+		return fmt.Sprintf("%d bytes", len(v))
+	case types.Bool, types.Int, types.Uint:
+		return fmt.Sprint(v.Value())
+	case types.Double:
+		return strconv.FormatFloat(float64(v), 'g', -1, 64)
+	case types.Timestamp:
+		return instant(v.Time)
+	case types.Duration:
+		return short(v.Duration)
+	case types.Null:
+		return "null"
 	}
 	return v.Type().TypeName()
 }

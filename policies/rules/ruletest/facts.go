@@ -55,5 +55,7 @@ func (r *reader) value(n *yaml.Node, into reflect.Value) {
 		texts := map[string]string{}
 		r.entries(n, func(key, value *yaml.Node) { texts[key.Value] = r.text(value) })
 		into.Set(reflect.ValueOf(texts))
+	default:
+		r.wrong(n, "this cannot be given")
 	}
 }

@@ -154,8 +154,9 @@ func outcomeOf(f *rules.Finding) Outcome {
 		return Warned
 	case rules.Audit:
 		return Audited
+	default:
+		return Held
 	}
-	return Held
 }
 
 // differs tells how what came is not what is wanted.
@@ -167,12 +168,18 @@ func differs(w Want, c Case, got Outcome, finding *rules.Finding) string {
 		}
 		return text
 	}
-	if finding == nil {
-		if w.Message != "" || w.Reason != "" || !w.Until.IsZero() {
-			return fmt.Sprintf("%s is %s, and so has no message, reason or until", w.Of, got)
-		}
-		return ""
+	if finding != nil {
+		return says(w, c, finding)
 	}
+	if w.Message != "" || w.Reason != "" || !w.Until.IsZero() {
+		return fmt.Sprintf("%s is %s, and so has no message, reason or until", w.Of, got)
+	}
+	return ""
+}
+
+// says tells how a finding of the wanted outcome is another one otherwise.
+func says(w Want, c Case, finding *rules.Finding) string {
+	got := outcomeOf(finding)
 	switch {
 	case w.Message != "" && !strings.Contains(finding.Message, w.Message):
 		return fmt.Sprintf("%s says %q, and not %q", w.Of, finding.Message, w.Message)
