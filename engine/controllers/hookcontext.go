@@ -41,22 +41,34 @@ func plain(value reflect.Value) any {
 			return nil
 		}
 		return known
-	case map[string]string:
-		all := map[string]any{}
-		for key, each := range known {
-			all[key] = each
-		}
-		return all
-	case []string:
-		all := make([]any, 0, len(known))
-		for _, each := range known {
-			all = append(all, each)
-		}
-		return all
 	}
-	if value.Kind() != reflect.Struct {
+	switch value.Kind() {
+	case reflect.Map, reflect.Slice:
+		return plainMembers(value)
+	case reflect.Struct:
+		return plainFields(value)
+	default:
 		return value.Interface()
 	}
+}
+
+// plainMembers of a map or a list of texts; there also where there are none.
+func plainMembers(value reflect.Value) any {
+	if value.Kind() == reflect.Map {
+		all := map[string]any{}
+		for key, each := range value.Seq2() {
+			all[key.String()] = each.String()
+		}
+		return all
+	}
+	all := make([]any, 0, value.Len())
+	for _, each := range value.Seq2() {
+		all = append(all, each.String())
+	}
+	return all
+}
+
+func plainFields(value reflect.Value) any {
 	all := map[string]any{}
 	for i := range value.NumField() {
 		name := value.Type().Field(i).Tag.Get("cel")

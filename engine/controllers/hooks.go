@@ -75,7 +75,14 @@ func hookStatus(hook *v1alpha1.Hook, compiled compiledHook, now metav1.Time) *v1
 	return status
 }
 
-func setupHooks(mgr ctrl.Manager, r *Hooks) error {
+// setupHooks lets Operations have hooks, where there is something that runs scripts.
+func setupHooks(mgr ctrl.Manager, ops *Operations, options Options) error {
+	if options.Hooks.Scripts == nil {
+		return nil
+	}
+	ops.hooks, ops.hookBook = newHookRuns(ops.clock, ops.wake, options.Hooks), newHookBook(options.Hooks.Scripts)
+	ops.hookHost, ops.hookLog = options.Hooks.Host, mgr.GetLogger().WithName("hook")
+	r := &Hooks{client: mgr.GetClient(), clock: ops.clock, book: ops.hookBook, recorder: options.Recorder}
 	if err := ctrl.NewControllerManagedBy(mgr).Named("hook").For(&v1alpha1.Hook{}, onSpec()).Complete(r); err != nil {
 		return fmt.Errorf("setting up the Hook reconciler: %w", err)
 	}

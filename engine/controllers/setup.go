@@ -100,12 +100,8 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	}
 	ops.gate = &ledgerGate{ledger: places, clock: clk, sweeper: sweep, tell: ops.notice}
 	ops.calls = newCalls(clk, ops.wake)
-	if options.Hooks.Scripts != nil {
-		ops.hooks, ops.hookBook = newHookRuns(clk, ops.wake, options.Hooks), newHookBook(options.Hooks.Scripts)
-		ops.hookHost, ops.hookLog = options.Hooks.Host, mgr.GetLogger().WithName("hook")
-		if err := setupHooks(mgr, &Hooks{client: mgr.GetClient(), clock: clk, book: ops.hookBook, recorder: options.Recorder}); err != nil {
-			return err
-		}
+	if err := setupHooks(mgr, ops, options); err != nil {
+		return err
 	}
 	if err := setupOperations(mgr, ops, options); err != nil {
 		return err

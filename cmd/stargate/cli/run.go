@@ -93,11 +93,8 @@ func (o *runOptions) check() error {
 	if _, err := labels.Parse(o.engine.NamespaceSelector); err != nil {
 		return usagef("--namespace-selector: %v", err)
 	}
-	if o.engine.HookWorkers < 0 || o.engine.HookDeadline < 0 {
-		return usagef("--hook-workers and --hook-deadline cannot be below zero")
-	}
-	if o.engine.Workers < 0 || o.engine.ClientQPS < 0 || o.engine.ClientBurst < 0 {
-		return usagef("--workers, --client-qps and --client-burst cannot be below zero")
+	if min(float64(o.engine.Workers), float64(o.engine.ClientQPS), float64(o.engine.ClientBurst), float64(o.engine.HookWorkers), o.engine.HookDeadline.Seconds()) < 0 {
+		return usagef("--workers, --client-qps, --client-burst, --hook-workers and --hook-deadline cannot be below zero")
 	}
 	for _, address := range []*string{&o.engine.MetricsAddress, &o.engine.HealthAddress, &o.engine.PprofAddress, &o.engine.NoticeAddress} {
 		if *address == "0" {
