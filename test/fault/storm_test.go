@@ -23,7 +23,7 @@ import (
 )
 
 // stormOperations is 10,000 for the whole proof.
-var stormOperations = flag.Int("storm.operations", 240, "Operations of the storm")
+var stormOperations = flag.Int("storm.operations", 120, "Operations of the storm")
 
 // What the policies of the storm allow at once.
 const (
@@ -67,7 +67,7 @@ func TestStorm(t *testing.T) {
 	random := rand.New(rand.NewPCG(*seed, 7)) //nolint:gosec // a storm that can be made again
 	kills, pauses := 0, 0
 	// So long that only a storm that stands still takes it.
-	patience := time.Now().Add(time.Minute + time.Duration(*stormOperations)*200*time.Millisecond)
+	patience := time.Now().Add(5*time.Minute + time.Duration(*stormOperations)*time.Second)
 	for !s.allEnded(s.ops) {
 		if time.Now().After(patience) || s.Failed() {
 			s.stuck()
@@ -91,7 +91,7 @@ func TestStorm(t *testing.T) {
 			victim.signal(syscall.SIGCONT)
 		}
 		s.release()
-		s.pause(time.Duration(500+random.IntN(3000)) * time.Millisecond)
+		s.pause(time.Duration(2000+random.IntN(5000)) * time.Millisecond)
 	}
 	accepted := s.judgeBudgets()
 	t.Logf("%d Operations of %d clients at %d sites: %d jobs, %d kills, %d pauses", len(s.ops), stormClients, stormRooms, accepted, kills, pauses)
@@ -206,6 +206,7 @@ func (s *storm) stuck() {
 		}
 		holds[about]++
 	}
+	s.judgeBudgets()
 	s.Fatalf("%d of %d Operations do not end: %v", left, len(s.ops), holds)
 }
 
