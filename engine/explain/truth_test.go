@@ -65,7 +65,7 @@ func anyWorld(t *rapid.T) (*World, *v1alpha1.Operation) {
 		w.Servers = append(w.Servers, anyServer(t, w, i))
 	}
 	for _, policy := range judges {
-		if rapid.IntRange(0, 2).Draw(t, policy.Name()) == 0 {
+		if rapid.IntRange(0, 6).Draw(t, policy.Name()) == 0 {
 			w.Policies = append(w.Policies, policy)
 		}
 	}
@@ -140,6 +140,11 @@ func TestExplainIsTrue(t *testing.T) {
 		if admitted, why := enforced(w, op); admitted != (report.Verdict == Free) {
 			t.Fatalf("explained as %s, and the gate says %t: %s\n%s", report.Verdict, admitted, why, told(report))
 		}
+		for _, hold := range gated(w, op) {
+			if !slices.ContainsFunc(report.With(Holds, Denies), func(g Gate) bool { return g.Source == hold.Source && g.Rule == hold.Rule }) {
+				t.Fatalf("the gate names %s/%s, and the explanation does not:\n%s", hold.Source, hold.Rule, told(report))
+			}
+		}
 		for _, gate := range report.With(Holds) {
 			released(t, w, op, gate)
 		}
@@ -160,6 +165,11 @@ func enforced(w *World, op *v1alpha1.Operation) (bool, string) {
 	}
 	verdict := w.Ledger().Request(w.judged(s), w.Now)
 	return verdict.Admitted, fmt.Sprint(verdict.Holds)
+}
+
+// gated is all that the ledger's own verdict names.
+func gated(w *World, op *v1alpha1.Operation) []v1alpha1.Hold {
+	return w.Ledger().Request(w.judged(w.Subject(op)), w.Now).Holds
 }
 
 // holds tells whether a gate still holds, in another world.

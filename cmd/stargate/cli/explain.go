@@ -214,7 +214,7 @@ func (a *App) explain(ctx context.Context, o *explainOptions, find func(*plannin
 	if structured(o.output) {
 		err = render.Structured(a.out, o.output, explanation{Header: render.HeaderOf("Explanation"), Report: report})
 	} else {
-		err = a.showExplanation(report, o.verbose)
+		a.showExplanation(report, o.verbose)
 	}
 	if err != nil {
 		return err
@@ -250,6 +250,7 @@ func codeOfVerdict(verdict explain.Verdict) int {
 		return exitHeld
 	case explain.Verdict(v1alpha1.OperationFailed):
 		return exitFailed
+	default:
+		return exitFine
 	}
-	return exitFine
 }

@@ -29,7 +29,7 @@ var outcomes = map[explain.Outcome]struct {
 	explain.Tells: {"note", render.Faint}, explain.Later: {"–", render.Faint},
 }
 
-func (a *App) showExplanation(r *explain.Report, verbose bool) error {
+func (a *App) showExplanation(r *explain.Report, verbose bool) {
 	a.say("%s", a.explanationHead(r))
 	if r.Message != "" {
 		a.say("  %s", render.Clean(r.Message))
@@ -51,7 +51,6 @@ func (a *App) showExplanation(r *explain.Report, verbose bool) error {
 	for _, note := range r.Notes {
 		a.note("%s", render.Clean(note))
 	}
-	return nil
 }
 
 // explanationHead is the verdict with what it is about.

@@ -221,35 +221,38 @@ func (a *App) converse(e *evaluator, output string) error {
 	lines := bufio.NewScanner(a.in)
 	for prompt(); lines.Scan(); prompt() {
 		line := strings.TrimSpace(lines.Text())
-		let := letLine.FindStringSubmatch(line)
-		switch {
-		case line == "" || strings.HasPrefix(line, "#"):
-		case line == ":quit" || line == ":q":
+		if line == ":quit" || line == ":q" {
 			return nil
-		case line == ":help":
-			a.say("%s", conversationHelp)
-		case line == ":facts":
-			if err := a.showFacts(e); err != nil {
-				return err
-			}
-		case line == ":vars":
-			for _, variable := range e.variables {
-				a.say("%s = %s", variable.Name, render.Clean(variable.Expression))
-			}
-		case let != nil:
-			if err := a.let(e, let[1], let[2], output); err != nil {
-				return err
-			}
-		case strings.HasPrefix(line, ":"):
-			a.say("there is no %s; :help tells what there is", render.Clean(line))
-		default:
-			result := e.ask(line)
-			if err := a.showEvaluation(&result, output); err != nil {
-				return err
-			}
+		}
+		if err := a.answer(e, line, output); err != nil {
+			return err
 		}
 	}
 	return lines.Err()
+}
+
+// answer one line.
+func (a *App) answer(e *evaluator, line, output string) error {
+	let := letLine.FindStringSubmatch(line)
+	switch {
+	case line == "" || strings.HasPrefix(line, "#"):
+	case line == ":help":
+		a.say("%s", conversationHelp)
+	case line == ":facts":
+		return a.showFacts(e)
+	case line == ":vars":
+		for _, variable := range e.variables {
+			a.say("%s = %s", variable.Name, render.Clean(variable.Expression))
+		}
+	case let != nil:
+		return a.let(e, let[1], let[2], output)
+	case strings.HasPrefix(line, ":"):
+		a.say("there is no %s; :help tells what there is", render.Clean(line))
+	default:
+		result := e.ask(line)
+		return a.showEvaluation(&result, output)
+	}
+	return nil
 }
 
 // let a variable be, unless it is wrong.

@@ -126,17 +126,6 @@ func liveOf(state plan.State, policies []*v1alpha1.Policy, hooks []*v1alpha1.Hoo
 	return live
 }
 
-// running Operations have not ended.
-func (w *World) running() []*v1alpha1.Operation {
-	var running []*v1alpha1.Operation
-	for _, op := range w.Operations {
-		if !op.Status.Phase.Terminal() {
-			running = append(running, op)
-		}
-	}
-	return running
-}
-
 // hash over what reaches a server of a profile; false where a document of it comes from a Secret and
 // nothing tells its content.
 func (w *World) hash(p *v1alpha1.ProvisioningProfile) (string, bool) {
