@@ -22,8 +22,13 @@ import (
 	"stargate.io/stargate/cmd/mockdc/site"
 )
 
-// stormOperations is 10,000 for the whole proof.
-var stormOperations = flag.Int("storm.operations", 120, "Operations of the storm")
+var (
+	// stormOperations is 10,000 for the whole proof.
+	stormOperations = flag.Int("storm.operations", 120, "Operations of the storm")
+	// stormLease is longer for more Operations: their flood alone must not cost a leader its Lease, nor a
+	// new leader be struck down before it has counted them.
+	stormLease = flag.Duration("storm.lease", lease, "lease of the storm's election; blows come one to four leases apart")
+)
 
 // What the policies of the storm allow at once.
 const (
@@ -43,6 +48,14 @@ type storm struct {
 	mu sync.Mutex
 	// released are when quarantines were lifted, by server.
 	released map[client.ObjectKey][]time.Time
+
+	replicas [2]*replica
+	// kills and pauses that they suffered, and how often one was lost without being killed.
+	kills, pauses, lost int
+
+	bans []*ban
+	// banned are the servers that a ban is about.
+	banned map[client.ObjectKey]*ban
 }
 
 // TestStorm: no budget is exceeded at any instant, as the datacenters' own records have it, whoever leads;
@@ -50,58 +63,79 @@ type storm struct {
 func TestStorm(t *testing.T) {
 	s := newStorm(t)
 	s.policies()
-	replicas := [2]*controller{}
-	options := childOptions{Lease: lease}
-	for _, each := range s.rooms {
-		options.Namespaces = append(options.Namespaces, each.namespace)
-	}
-	urls := [2]string{s.anotherProxy().URL(), s.anotherProxy().URL()}
-	start := func(i int) {
-		own := options
-		own.APIServer = urls[i]
-		replicas[i] = s.startWith(own)
-	}
-	start(0)
-	start(1)
+	s.replicas[0], s.replicas[1] = &replica{proxy: s.anotherProxy().URL()}, &replica{proxy: s.anotherProxy().URL()}
+	s.revive()
 	s.flood()
+	meddling := s.meddle()
 	random := rand.New(rand.NewPCG(*seed, 7)) //nolint:gosec // a storm that can be made again
-	kills, pauses := 0, 0
 	// So long that only a storm that stands still takes it.
 	patience := time.Now().Add(5*time.Minute + time.Duration(*stormOperations)*time.Second)
 	for !s.allEnded(s.ops) {
 		if time.Now().After(patience) || s.Failed() {
 			s.stuck()
 		}
-		i := random.IntN(2)
-		victim := replicas[i]
-		switch {
-		case closed(victim.ended):
-			victim.killed.Do(func() {}) // it had been paused for too long, and ended as it should
-			start(i)
-		case random.IntN(2) == 0:
-			kills++
-			if err := victim.kill(); err != nil {
-				t.Error(err)
-			}
-			start(i)
-		default:
-			pauses++
-			victim.signal(syscall.SIGSTOP)
-			s.pause(lease + time.Duration(random.IntN(1500))*time.Millisecond)
-			victim.signal(syscall.SIGCONT)
-		}
+		s.strike(random)
 		s.release()
-		s.pause(time.Duration(2000+random.IntN(5000)) * time.Millisecond)
+		s.tellProgress()
+		s.pause(*stormLease + time.Duration(random.Int64N(int64(*stormLease)*5/2)))
 	}
+	edits := meddling()
 	accepted := s.judgeBudgets()
-	t.Logf("%d Operations of %d clients at %d sites: %d jobs, %d kills, %d pauses", len(s.ops), stormClients, stormRooms, accepted, kills, pauses)
-	if kills+pauses == 0 {
+	s.judgeBans()
+	t.Logf("%d Operations of %d clients at %d sites: %d jobs, %d kills, %d pauses, %d replicas that gave up, %d edits of policies",
+		len(s.ops), stormClients, stormRooms, accepted, s.kills, s.pauses, s.lost, edits)
+	if s.kills+s.pauses == 0 {
 		t.Error("nobody was killed or paused")
 	}
 }
 
+// replica is one of the two that stand for the lead, with a way to the API server of its own.
+type replica struct {
+	*controller
+	proxy string
+}
+
+// strike kills one of the replicas, or pauses it past its lease.
+func (s *storm) strike(random *rand.Rand) {
+	s.lost += s.revive() // who was paused past its lease, or could not keep it, ended as it should
+	victim := s.replicas[random.IntN(len(s.replicas))]
+	if random.IntN(2) == 0 {
+		s.kills++
+		if err := victim.kill(); err != nil {
+			s.Error(err)
+		}
+		s.revive()
+		return
+	}
+	s.pauses++
+	victim.signal(syscall.SIGSTOP)
+	s.pause(*stormLease + time.Duration(random.IntN(1500))*time.Millisecond)
+	victim.signal(syscall.SIGCONT)
+}
+
+// revive starts the replicas that do not run, and tells how many those are.
+func (s *storm) revive() (started int) {
+	options := childOptions{Lease: *stormLease}
+	for _, each := range s.rooms {
+		options.Namespaces = append(options.Namespaces, each.namespace)
+	}
+	for _, each := range s.replicas {
+		if each.controller != nil {
+			if !closed(each.ended) {
+				continue
+			}
+			each.killed.Do(func() {}) // nobody needs to end it any more
+		}
+		options.APIServer = each.proxy
+		each.controller = s.startWith(options)
+		started++
+	}
+	return started
+}
+
 func newStorm(t *testing.T) *storm {
-	s := &storm{racks: map[client.ObjectKey]string{}, released: map[client.ObjectKey][]time.Time{}}
+	s := &storm{racks: map[client.ObjectKey]string{}, released: map[client.ObjectKey][]time.Time{}, banned: map[client.ObjectKey]*ban{},
+		bans: []*ban{{effect: v1alpha1.EffectHold}, {effect: v1alpha1.EffectDeny}}}
 	for n := range stormRooms {
 		faults := []site.Fault{
 			{Kind: site.FailJob, Probability: 0.05, Seed: *seed + uint64(n)},
@@ -162,6 +196,10 @@ func (s *storm) flood() {
 			object := server(each.namespace, n+1)
 			rack := fmt.Sprintf("%s-r%d", each.namespace, n%4)
 			object.Labels = map[string]string{"storm": "yes", "rack": rack}
+			if i := n % 10; i < len(s.bans) {
+				object.Labels[banLabel] = string(s.bans[i].effect)
+				s.banned[client.ObjectKeyFromObject(object)] = s.bans[i]
+			}
 			s.racks[client.ObjectKeyFromObject(object)] = rack
 			s.create(object)
 			for i := range 2 {
@@ -180,6 +218,23 @@ func (s *storm) flood() {
 		})
 	}
 	clients.Wait()
+}
+
+// tellProgress says how far it is, and what those that have not ended do.
+func (s *storm) tellProgress() {
+	states := map[string]int{}
+	for _, op := range s.ops {
+		now := &v1alpha1.Operation{ObjectMeta: metav1.ObjectMeta{Namespace: op.Namespace, Name: op.Name}}
+		if !s.see(now) {
+			continue
+		}
+		about := string(now.Status.Phase)
+		if now.Status.Phase == v1alpha1.OperationPending && len(now.Status.Attempts) > 0 {
+			about += ", attempted"
+		}
+		states[about]++
+	}
+	s.Logf("%s: %d kills, %d pauses, %v", time.Now().Format("15:04:05"), s.kills, s.pauses, states)
 }
 
 // pause for a while: what happens meanwhile is the controllers' affair.
