@@ -78,10 +78,10 @@ func TestGuardHoldsTheFirstCommit(t *testing.T) {
 	r.UntilReady(v1alpha1.ReasonApprovalRequired)
 	r.Unasked()
 
-	r.annotate(v1alpha1.AnnotationApprovedBy, "ann")
+	r.annotate(v1alpha1.AnnotationApprovedBy, "ann") // which the API server overwrites with the truth
 	r.annotate(v1alpha1.AnnotationApprove, commit[:12])
 	r.UntilApplied(commit)
-	if line := r.Fleet.Status.History[0]; line.ApprovedBy != "ann" || line.Result != v1alpha1.FleetApplied || len(r.Fleet.Status.History) != 1 {
+	if line := r.Fleet.Status.History[0]; line.ApprovedBy != "kubernetes-admin" || line.Result != v1alpha1.FleetApplied || len(r.Fleet.Status.History) != 1 {
 		t.Errorf("history: %+v", r.Fleet.Status.History)
 	}
 	if jobs := Events(r.Site, site.Accepted); len(jobs) != 3 {
