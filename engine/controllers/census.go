@@ -28,15 +28,24 @@ type census struct {
 	mu sync.Mutex
 	// sites are the Datacenters of each namespace.
 	sites map[string]map[string]bool
+	// gone are Servers that are, though the watch has not told so yet.
+	gone map[types.UID]bool
 }
 
 func newCensus(places *ledger.Ledger, roster *roster, reader client.Reader, clk clock.PassiveClock, sweeper *sweeper) *census {
-	return &census{ledger: places, roster: roster, reader: reader, clock: clk, sweeper: sweeper, sites: map[string]map[string]bool{}}
+	return &census{ledger: places, roster: roster, reader: reader, clock: clk, sweeper: sweeper,
+		sites: map[string]map[string]bool{}, gone: map[types.UID]bool{}}
 }
 
 // server counts a Server as it is now.
 func (c *census) server(server *v1alpha1.Server) {
-	machine := ledger.MachineOf(server, c.siteOf(server), c.roster.groupOf(server.Namespace, server.Name), version(server))
+	if !c.isGone(server.UID, false) {
+		c.observe(server, c.roster.groupOf(server.Namespace, server.Name))
+	}
+}
+
+func (c *census) observe(server *v1alpha1.Server, group string) {
+	machine := ledger.MachineOf(server, c.siteOf(server), group, version(server))
 	c.sweeper.told(c.ledger.Observe(machine, c.clock.Now()))
 }
 
@@ -65,6 +74,9 @@ func (c *census) siteOfNamed(namespace, name string) string {
 
 // serverGone forgets a Server.
 func (c *census) serverGone(server *v1alpha1.Server) {
+	if c.isGone(server.UID, true) {
+		return // and there may be another of that name
+	}
 	c.sweeper.told(c.ledger.Forget(ledger.Key(server.Namespace+"/"+server.Name), c.clock.Now()))
 }
 

@@ -122,6 +122,8 @@ type rebuild struct {
 	counted map[string]int64
 	// fresh are those counted that nobody has been told of yet.
 	fresh []ledger.Ask
+	// failed are Operations that the API server has, and that are to be counted once their servers are.
+	failed []*v1alpha1.Operation
 }
 
 // take gives what was counted since the last time.
@@ -138,6 +140,7 @@ func (r *rebuild) take() []ledger.Ask {
 func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key, again bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.failed = nil // of a time that came to nothing
 	if !r.done {
 		if r.elected != nil {
 			if r.epoch, err = r.elected(ctx); err != nil {
@@ -156,6 +159,11 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 		if err := r.see(ctx); err != nil {
 			return nil, false, err
 		}
+		for _, each := range r.scope.listNamespaces() {
+			if err := r.confirm(ctx, each); err != nil {
+				return nil, false, err
+			}
+		}
 		r.ledger.Rebuild(active)
 		r.fresh = active
 		r.done, r.counted = true, map[string]int64{}
@@ -166,6 +174,9 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 	}
 	active, err := r.list(ctx, namespace, nil)
 	if err != nil {
+		return nil, false, err
+	}
+	if err := r.confirm(ctx, namespace); err != nil {
 		return nil, false, err
 	}
 	r.counted[namespace] = entry
@@ -194,6 +205,28 @@ func (r *rebuild) see(ctx context.Context) error {
 	return r.census.take(ctx)
 }
 
+// confirm makes sure that the servers of a namespace, and the failures there, are counted as the API server
+// has them, whatever the watches have told. It comes after the list of what is under way: who ends after
+// that is counted until it is seen, and who ended before it shows in its server.
+func (r *rebuild) confirm(ctx context.Context, namespace string) error {
+	if r.policies == nil {
+		return nil
+	}
+	if r.policies.askByGroup() {
+		if err := r.census.confirmGroups(ctx, r.live, namespace); err != nil {
+			return err
+		}
+	}
+	if err := r.census.confirm(ctx, r.live, namespace); err != nil {
+		return err
+	}
+	for _, op := range r.failed {
+		r.census.ended(op)
+	}
+	r.failed = nil
+	return nil
+}
+
 // siteOf an Operation that has a place.
 func (r *rebuild) siteOf(op *v1alpha1.Operation) string {
 	if underway(op) {
@@ -212,8 +245,11 @@ func (r *rebuild) list(ctx context.Context, namespace string, active []ledger.As
 		}
 		for i := range page.Items {
 			op := &page.Items[i]
-			if underway(op) || placed(op) {
+			switch {
+			case underway(op) || placed(op):
 				active = append(active, ask(op, r.siteOf(op), 0))
+			case op.Status.Phase == v1alpha1.OperationFailed:
+				r.failed = append(r.failed, op.DeepCopy()) // the page is not kept for it
 			}
 		}
 		if page.Continue == "" {

@@ -63,26 +63,27 @@ func (l *lastLook) read(ctx context.Context, look *oneLook) {
 // identities of all objects of a kind, from the API server itself.
 func identities(ctx context.Context, live client.Reader, kind string) (map[string]identity, error) {
 	found := map[string]identity{}
-	err := eachMetadata(ctx, live, kind, "", func(object *metav1.PartialObjectMetadata) {
+	_, err := eachMetadata(ctx, live, kind, "", func(object *metav1.PartialObjectMetadata) {
 		found[object.Name] = identity{object.UID, object.Generation}
 	})
 	return found, err
 }
 
-// eachMetadata visits what the API server itself has of a kind, without specs and statuses.
-func eachMetadata(ctx context.Context, live client.Reader, kind, namespace string, visit func(*metav1.PartialObjectMetadata)) error {
+// eachMetadata visits what the API server itself has of a kind, without specs and statuses, and tells of
+// which version that is.
+func eachMetadata(ctx context.Context, live client.Reader, kind, namespace string, visit func(*metav1.PartialObjectMetadata)) (at uint64, err error) {
 	options := &client.ListOptions{Namespace: namespace, Limit: 2000}
 	for {
 		var page metav1.PartialObjectMetadataList
 		page.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
 		if err := live.List(ctx, &page, options); err != nil {
-			return fmt.Errorf("listing %s: %w", kind, err)
+			return 0, fmt.Errorf("listing %s: %w", kind, err)
 		}
 		for i := range page.Items {
 			visit(&page.Items[i])
 		}
 		if page.Continue == "" {
-			return nil
+			return parseVersion(page.ResourceVersion), nil
 		}
 		options.Continue = page.Continue
 	}

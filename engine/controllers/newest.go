@@ -49,8 +49,10 @@ func (n *newest[T]) forget(uid types.UID) {
 	delete(n.written, uid)
 }
 
-func version(object client.Object) uint64 {
-	v, err := strconv.ParseUint(object.GetResourceVersion(), 10, 64)
+func version(object client.Object) uint64 { return parseVersion(object.GetResourceVersion()) }
+
+func parseVersion(text string) uint64 {
+	v, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		return 0
 	}

@@ -139,6 +139,18 @@ func (r *Policies) any() bool {
 	return len(r.compiled) > 0
 }
 
+// askByGroup tells whether any of them counts by group.
+func (r *Policies) askByGroup() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, compiled := range r.compiled {
+		if slices.Contains(dimensionsOf(compiled.policy), "group") {
+			return true
+		}
+	}
+	return false
+}
+
 // current asks the API server itself whether the Policies are still those that are judged by.
 func (r *Policies) current(ctx context.Context) (bool, error) {
 	live, err := r.look.ask(ctx)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -162,15 +163,44 @@ func (r *roster) setGroup(group *v1alpha1.ServerGroup) []string {
 }
 
 // knows tells whether a group's selector is known as it is.
-func (r *roster) knows(group *v1alpha1.ServerGroup) bool {
+func (r *roster) knows(group metav1.Object) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	room := r.rooms[group.Namespace]
+	room := r.rooms[group.GetNamespace()]
 	if room == nil {
 		return false
 	}
-	known := room.groups[group.Name]
-	return known != nil && known.uid == group.UID && known.generation >= group.Generation
+	known := room.groups[group.GetName()]
+	return known != nil && known.uid == group.GetUID() && known.generation >= group.GetGeneration()
+}
+
+// groups counts those of a namespace, or, where that is empty, all.
+func (r *roster) groups(namespace string) (count int) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for name, room := range r.rooms {
+		if namespace == "" || name == namespace {
+			count += len(room.groups)
+		}
+	}
+	return count
+}
+
+// selecting gives the first group, by name, that selects a server as it is, whatever the watch has told of
+// the server; empty for none.
+func (r *roster) selecting(server *v1alpha1.Server) (first string) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	room := r.rooms[server.Namespace]
+	if room == nil {
+		return ""
+	}
+	for name, group := range room.groups {
+		if (first == "" || name < first) && group.selector.Matches(labels.Set(server.Labels)) {
+			first = name
+		}
+	}
+	return first
 }
 
 // dropGroup forgets a group that is gone, and gives those that share a server with it.
@@ -304,15 +334,16 @@ func (r *roster) has(server *v1alpha1.Server) bool {
 	return room != nil && room.servers[server.Name] != nil && room.servers[server.Name].UID == server.UID
 }
 
-// inNamespace lists the servers of a namespace.
-func (r *roster) inNamespace(namespace string) []*v1alpha1.Server {
+// inNamespace lists the servers of a namespace, or, where that is empty, all.
+func (r *roster) inNamespace(namespace string) (servers []*v1alpha1.Server) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	room := r.rooms[namespace]
-	if room == nil {
-		return nil
+	for name, room := range r.rooms {
+		if namespace == "" || name == namespace {
+			servers = slices.AppendSeq(servers, maps.Values(room.servers))
+		}
 	}
-	return slices.Collect(maps.Values(room.servers))
+	return servers
 }
 
 // ofProfile gives the groups that name a profile.

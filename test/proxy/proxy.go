@@ -31,6 +31,7 @@ type Proxy struct {
 	nth     map[bool]int
 	counts  map[string]int
 	thawed  chan struct{} // closed while watches flow
+	frozen  []string      // resources whose watches do not flow; empty for all
 	closing chan struct{}
 }
 

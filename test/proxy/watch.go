@@ -3,13 +3,18 @@ package proxy
 import (
 	"maps"
 	"net/http"
+	"slices"
 )
 
 // Freeze holds back the events of every watch, those that begin meanwhile included. Nothing is lost:
 // they come after Thaw.
-func (p *Proxy) Freeze() {
+func (p *Proxy) Freeze() { p.FreezeOnly() }
+
+// FreezeOnly does the same to the watches of some resources; of none named, to all.
+func (p *Proxy) FreezeOnly(resources ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.frozen = resources
 	select {
 	case <-p.thawed:
 		p.thawed = make(chan struct{})
@@ -28,11 +33,21 @@ func (p *Proxy) Thaw() {
 	}
 }
 
-func (p *Proxy) flowing() <-chan struct{} {
+// flowing gives a channel that is closed while watches of a resource flow.
+func (p *Proxy) flowing(resource string) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.frozen) > 0 && !slices.Contains(p.frozen, resource) {
+		return always
+	}
 	return p.thawed
 }
+
+var always = func() <-chan struct{} {
+	closed := make(chan struct{})
+	close(closed)
+	return closed
+}()
 
 // watch hands events on as they come, as long as watches flow.
 func (p *Proxy) watch(w http.ResponseWriter, r *http.Request) {
@@ -47,11 +62,12 @@ func (p *Proxy) watch(w http.ResponseWriter, r *http.Request) {
 	if controller.Flush() != nil {
 		return
 	}
+	resource := p.read(r).Resource
 	part := make([]byte, 64<<10)
 	for {
 		n, err := response.Body.Read(part)
 		select {
-		case <-p.flowing():
+		case <-p.flowing(resource):
 		case <-r.Context().Done():
 			return
 		case <-p.closing:
