@@ -50,8 +50,7 @@ type outcome struct {
 func (j *judgement) conditions() (bool, outcome) {
 	var all outcome
 	for _, e := range j.policy.conditions {
-		var t trace
-		o := told(j.run(e, &t), j.whole(t))
+		o := j.outcome(e)
 		if o.failed == nil && !o.passed {
 			return false, outcome{}
 		}
@@ -73,10 +72,15 @@ func (t trace) with(next trace) trace {
 
 // rule asks one rule.
 func (j *judgement) rule(r *rule) outcome {
-	var t trace
-	o := told(j.run(r.violated, &t), j.whole(t))
+	o := j.outcome(r.violated)
 	o.rule, o.expression = r, r.violated
 	return o
+}
+
+// outcome of an expression that no other uses.
+func (j *judgement) outcome(e *expression) outcome {
+	value := j.run(e, &j.outermost)
+	return told(value, j.whole(j.outermost))
 }
 
 // told is what a value and its trace mean. What reads the unstamped fails even where the result would

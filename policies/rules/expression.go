@@ -56,15 +56,20 @@ func (e *expression) eval(j *judgement) ref.Val {
 		j.spent += *cost
 		j.last = *cost
 	}
-	var cancelled interpreter.EvalCancelledError
 	switch {
-	case errors.As(err, &cancelled) || j.spent > MaxPolicyCost:
+	case err != nil && isCancelled(err) || j.spent > MaxPolicyCost:
 		j.trace.slow = true
 		return types.WrapErr(errTooCostly)
 	case err != nil:
 		return types.WrapErr(err)
 	}
 	return value
+}
+
+// isCancelled tells whether an evaluation was cut short for what it cost.
+func isCancelled(err error) bool {
+	var cancelled interpreter.EvalCancelledError
+	return errors.As(err, &cancelled)
 }
 
 var (

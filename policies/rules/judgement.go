@@ -27,6 +27,8 @@ type judgement struct {
 	asked []Asked
 	// trace of the expression that runs.
 	trace *trace
+	// outermost is the trace of what runs on no other's behalf; it lies here so that none is made for each.
+	outermost trace
 	// spent is what all expressions of the policy cost so far.
 	spent uint64
 	// last is what the expression that came to its end last cost.
@@ -73,7 +75,7 @@ var judgements = sync.Pool{New: func() any { return newJudgement() }}
 func newJudgement() *judgement {
 	j := &judgement{}
 	j.requester.of, j.source.of = j, j
-	j.asFleet, j.asClock, j.asVariables = within{j, fleetType}, within{j, clockType}, within{j, variablesType}
+	j.asFleet, j.asClock, j.asVariables = within{j, fleetObject}, within{j, clockObject}, within{j, variablesObject}
 	return j
 }
 
@@ -146,13 +148,16 @@ func (j *judgement) Parent() cel.Activation { return nil }
 // within is the judgement itself, as the functions of the language get it.
 type within struct {
 	judgement *judgement
-	name      string
+	typ       *cel.Type
 }
+
+// The types that it has there, made once: an expression asks for them with each call.
+var fleetObject, clockObject, variablesObject = cel.ObjectType(fleetType), cel.ObjectType(clockType), cel.ObjectType(variablesType)
 
 func (w within) ConvertToNative(reflect.Type) (any, error) { return nil, errOpaque }
 func (w within) ConvertToType(ref.Type) ref.Val            { return types.WrapErr(errOpaque) }
 func (w within) Equal(other ref.Val) ref.Val               { return types.Bool(other == ref.Val(w)) }
-func (w within) Type() ref.Type                            { return cel.ObjectType(w.name) }
+func (w within) Type() ref.Type                            { return w.typ }
 func (w within) Value() any                                { return w.judgement }
 
 // variable computes a variable, once.
