@@ -36,7 +36,8 @@ type judgement struct {
 	// until is when to ask again though nothing changes; zero for not at all.
 	until   time.Time
 	notices []Notice
-	matched []Policy
+	// matched policies, by their place in the ledger's list.
+	matched []int
 }
 
 func (j *judgement) passes() bool { return len(j.holds) == 0 }
@@ -96,10 +97,11 @@ func (l *Ledger) ask(e *entry, now time.Time, j *judgement) {
 	facts := *e.Facts
 	facts.Now = now
 	fleet := &view{ledger: l, entry: e, now: now}
-	for _, policy := range l.policies {
+	j.matched = make([]int, 0, len(l.hashed.matched))
+	for i, policy := range l.policies {
 		result := policy.Evaluate(&facts, fleet)
 		if result.Matched {
-			j.matched = append(j.matched, policy)
+			j.matched = append(j.matched, i)
 		}
 		for _, f := range result.Findings {
 			if f.Effect == rules.Hold && !f.DryRun && !overridden(e, &f) {
@@ -294,21 +296,31 @@ func (l *Ledger) verdict(e *entry, j *judgement, wake []Key) Verdict {
 		return v
 	}
 	v.Admitted = true
-	v.PolicyHash = hashOf(j.matched)
+	v.PolicyHash = l.hashOf(j.matched)
 	if !e.noticed {
 		v.Notices, e.noticed = j.notices, true
 	}
 	return v
 }
 
-// hashOf policies, in the order of their names; empty for none.
-func hashOf(policies []Policy) string {
-	if len(policies) == 0 {
+// hashed is the hash over the policies that somebody was judged by. Whoever comes next is mostly of the
+// same rollout, and judged by the same.
+type hashed struct {
+	matched []int
+	hash    string
+}
+
+// hashOf policies, by their places, in the order of their names; empty for none.
+func (l *Ledger) hashOf(matched []int) string {
+	if len(matched) == 0 {
 		return ""
 	}
-	sum := sha256.New()
-	for _, policy := range policies {
-		fmt.Fprintf(sum, "%s=%s\n", policy.Name(), policy.Hash())
+	if !slices.Equal(matched, l.hashed.matched) {
+		sum := sha256.New()
+		for _, i := range matched {
+			fmt.Fprintf(sum, "%s=%s\n", l.policies[i].Name(), l.policies[i].Hash())
+		}
+		l.hashed = hashed{matched: matched, hash: hex.EncodeToString(sum.Sum(nil))[:32]}
 	}
-	return hex.EncodeToString(sum.Sum(nil))[:32]
+	return l.hashed.hash
 }

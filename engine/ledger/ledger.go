@@ -78,6 +78,7 @@ type Ledger struct {
 	failures map[string]failure
 
 	policies []Policy
+	hashed   hashed
 	counters map[rules.Dimension]*counter
 
 	classes map[classKey]*class

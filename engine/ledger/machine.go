@@ -63,8 +63,12 @@ func (m *machine) unavailable() bool {
 }
 
 func (m *machine) same(other *Machine) bool {
-	return m.known && m.Up == other.Up && m.Touched == other.Touched && m.Datacenter == other.Datacenter && m.Group == other.Group &&
-		maps.Equal(m.Labels, other.Labels)
+	return m.placed(other) && m.Up == other.Up && m.Touched == other.Touched
+}
+
+// placed tells whether a server is where it was, by all that counts are kept apart by.
+func (m *machine) placed(other *Machine) bool {
+	return m.known && m.Datacenter == other.Datacenter && m.Group == other.Group && maps.Equal(m.Labels, other.Labels)
 }
 
 // Observe counts a server as it is now, and tells who is to ask again because of it.
@@ -79,7 +83,11 @@ func (l *Ledger) Observe(seen Machine, now time.Time) []Key {
 		m.Machine = seen
 		return nil
 	}
-	l.shift(m, func() { m.Machine, m.known = seen, true })
+	if m.disrupting > 0 && m.placed(&seen) {
+		m.Machine = seen // It counts as unavailable whether it is up or not, as long as it is worked on.
+	} else {
+		l.shift(m, func() { m.Machine, m.known = seen, true })
+	}
 	return l.settle(m, now)
 }
 

@@ -38,7 +38,7 @@ func (l *Ledger) SetPolicies(policies []Policy) {
 			}
 		}
 	}
-	l.policies, l.counters = policies, counters
+	l.policies, l.counters, l.hashed = policies, counters, hashed{}
 	for _, c := range fresh {
 		l.count(c)
 	}
