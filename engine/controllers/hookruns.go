@@ -22,9 +22,12 @@ type Scripts interface {
 	Run(ctx context.Context, call hooks.Call, host hooks.Host) (hooks.Result, error)
 }
 
-// maxAsked bounds the runs that are asked for at once. They are lined up by who runs them, who sees to it that no hook
-// keeps all others waiting.
-const maxAsked = 2048
+// maxAsked bounds the runs that are asked for at once, and maxOfOne those of one hook: they are lined up by who runs
+// them, and a hook that hangs for many Operations is not to keep the others from coming so far.
+const (
+	maxAsked = 2048
+	maxOfOne = maxAsked / 2
+)
 
 // hookRuns makes the runs of hooks, and keeps what this process alone knows of them.
 type hookRuns struct {
@@ -38,10 +41,18 @@ type hookRuns struct {
 
 	mu      sync.Mutex
 	records map[types.UID]*hookRecord
-	queue   []func()
+	// queue of the runs that are not asked for yet. Of those that are, busy counts all, and asked each hook's.
+	queue   []queuedRun
 	busy    int
+	asked   map[string]int
 	stopped bool
 	running sync.WaitGroup
+}
+
+// queuedRun is a run, with all that comes after it.
+type queuedRun struct {
+	hook string
+	work func()
 }
 
 // hookRecord of one Operation's hooks.
@@ -57,7 +68,7 @@ type hookRecord struct {
 
 func newHookRuns(clock clock.Clock, wake func(types.NamespacedName), options HookOptions) *hookRuns {
 	return &hookRuns{clock: clock, wake: wake, scripts: options.Scripts, deadline: options.Deadline,
-		elected: options.Elected, records: map[types.UID]*hookRecord{}}
+		elected: options.Elected, records: map[types.UID]*hookRecord{}, asked: map[string]int{}}
 }
 
 // hookRun is one run with everything that it needs.
@@ -128,31 +139,39 @@ func (h *hookRuns) start(ctx context.Context, run hookRun) {
 	}
 	r.runs, r.reply, r.pinned[run.effect.Hook.Name] = true, nil, run.call.Script
 	asked := h.clock.Now()
-	h.queue = append(h.queue, func() {
+	next := queuedRun{hook: run.effect.Hook.Name, work: func() {
 		h.ended(run.uid, r, h.perform(ctx, run, asked))
 		h.wake(run.key)
-	})
-	if h.busy < maxAsked {
-		h.busy++
-		h.running.Go(h.empty)
+	}}
+	if h.fits(next) {
+		h.begin(next)
+		return
 	}
+	h.queue = append(h.queue, next)
 }
 
-// empty works the line off and ends with it.
-func (h *hookRuns) empty() {
-	for {
+// fits tells whether a run may be asked for now.
+func (h *hookRuns) fits(run queuedRun) bool { return h.busy < maxAsked && h.asked[run.hook] < maxOfOne }
+
+// begin a run that fits. The place that it leaves is that of the first in the line that fits then: as nobody else who
+// waits did before, there is no second.
+func (h *hookRuns) begin(run queuedRun) {
+	h.busy++
+	h.asked[run.hook]++
+	h.running.Go(func() {
+		run.work()
 		h.mu.Lock()
-		if len(h.queue) == 0 {
-			h.busy--
-			h.mu.Unlock()
-			return
+		defer h.mu.Unlock()
+		h.busy--
+		if h.asked[run.hook]--; h.asked[run.hook] == 0 {
+			delete(h.asked, run.hook)
 		}
-		work := h.queue[0]
-		h.queue[0] = nil
-		h.queue = h.queue[1:]
-		h.mu.Unlock()
-		work()
-	}
+		if next := slices.IndexFunc(h.queue, h.fits); next >= 0 {
+			first := h.queue[next]
+			h.queue = slices.Delete(h.queue, next, next+1)
+			h.begin(first)
+		}
+	})
 }
 
 func (h *hookRuns) ended(uid types.UID, r *hookRecord, reply *operation.HookReply) {
