@@ -162,19 +162,7 @@ func freedByMore(policy Policy, facts *rules.Facts, fleet *view, f *rules.Findin
 // blockerOf says what frees an Operation from a rule.
 func (l *Ledger) blockerOf(e *entry, f *rules.Finding, now time.Time) (blocker, time.Time) {
 	key := classKey{policy: f.Policy, rule: f.Rule}
-	until := earliest(f, now)
-	var reads []rules.Question
-	for _, asked := range f.Asked {
-		if l.counters[asked.Question.Dimension] != nil && !slices.Contains(reads, asked.Question) {
-			reads = append(reads, asked.Question)
-		}
-	}
-	var counts []*rules.Release
-	for i := range f.Releases {
-		if f.Releases[i].Question != nil {
-			counts = append(counts, &f.Releases[i])
-		}
-	}
+	until, reads, counts := earliest(f, now), l.readsOf(f), countsOf(f)
 	switch {
 	case len(reads) == 0 && !until.IsZero() && f.Recheck == 0:
 		key.kind, key.at = waitClock, until.UnixNano()
@@ -189,6 +177,28 @@ func (l *Ledger) blockerOf(e *entry, f *rules.Finding, now time.Time) (blocker, 
 		return blocker{classKey: key, reads: reads}, until
 	}
 	return blocker{classKey: key}, until
+}
+
+// readsOf are the counts of this ledger that a rule was asked with, each once.
+func (l *Ledger) readsOf(f *rules.Finding) []rules.Question {
+	var reads []rules.Question
+	for _, asked := range f.Asked {
+		if l.counters[asked.Question.Dimension] != nil && !slices.Contains(reads, asked.Question) {
+			reads = append(reads, asked.Question)
+		}
+	}
+	return reads
+}
+
+// countsOf are the counts that release a rule.
+func countsOf(f *rules.Finding) []*rules.Release {
+	var counts []*rules.Release
+	for i := range f.Releases {
+		if f.Releases[i].Question != nil {
+			counts = append(counts, &f.Releases[i])
+		}
+	}
+	return counts
 }
 
 func answered(f *rules.Finding, q rules.Question) int64 {
@@ -318,7 +328,7 @@ func (l *Ledger) hashOf(matched []int) string {
 	if !slices.Equal(matched, l.hashed.matched) {
 		sum := sha256.New()
 		for _, i := range matched {
-			fmt.Fprintf(sum, "%s=%s\n", l.policies[i].Name(), l.policies[i].Hash())
+			_, _ = fmt.Fprintf(sum, "%s=%s\n", l.policies[i].Name(), l.policies[i].Hash())
 		}
 		l.hashed = hashed{matched: matched, hash: hex.EncodeToString(sum.Sum(nil))[:32]}
 	}

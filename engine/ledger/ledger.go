@@ -218,16 +218,22 @@ func (l *Ledger) Request(ask Ask, now time.Time) Verdict {
 	}
 	wake := l.seat(now)
 	if j.passes() && !e.reserved {
-		// Those before it have taken what there was.
-		if j = l.judge(e, now, true); j.denied {
-			l.drop(e)
-		} else if !j.passes() {
-			l.leave(e)
-			l.enter(e, j.wait)
-			l.say(e)
-		}
+		j = l.passedBy(e, now)
 	}
 	return l.verdict(e, &j, without(wake, e.Key))
+}
+
+// passedBy judges anew an Operation that let those before it go first: they have taken what there was.
+func (l *Ledger) passedBy(e *entry, now time.Time) judgement {
+	j := l.judge(e, now, true)
+	if j.denied {
+		l.drop(e)
+	} else if !j.passes() {
+		l.leave(e)
+		l.enter(e, j.wait)
+		l.say(e)
+	}
+	return j
 }
 
 // take gives the entry of an Operation as it asks now, out of any line.
