@@ -101,20 +101,12 @@ var setLogger sync.Once
 
 // Run looks after the fleet until ctx ends. It returns nil on a clean stop.
 func Run(ctx context.Context, options Options) error {
-	scope, err := scopeOf(options)
-	if err != nil {
-		return err
-	}
-	fallback, err := fallbackDriver(options.DatacenterURL)
-	if err != nil {
-		return err
-	}
-	process, err := processName()
+	own, err := ownOptions(options)
 	if err != nil {
 		return err
 	}
 	restConfig := clientConfig(options)
-	election, err := newLead(restConfig, options, process)
+	election, err := newLead(restConfig, options, own.Process)
 	if err != nil {
 		return err
 	}
@@ -134,10 +126,6 @@ func Run(ctx context.Context, options Options) error {
 	defer scripts.Close()
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	fleets, err := fleetOptions(options)
-	if err != nil {
-		return err
-	}
 	watching, done := context.WithCancel(ctx)
 	guards, ended, err := admission.Watch(watching, restConfig, options.Admission)
 	if err != nil {
@@ -146,20 +134,15 @@ func Run(ctx context.Context, options Options) error {
 	}
 	defer ended()
 	defer done()
-	running, err := hookOptions(mgr, restConfig, scripts, options)
-	if err != nil {
+	if own.Hooks, err = hookOptions(mgr, restConfig, scripts, options); err != nil {
 		return err
 	}
-	err = controllers.Setup(mgr, controllers.Options{
-		Process: process, Scope: scope, Fallback: fallback,
-		Workers: cmp.Or(options.Workers, 16), SecretsEvery: options.SecretsEvery, Recorder: recorder, Background: background,
-		// Who is told to stop keeps the lease until everything has ended; who lost it was not told.
-		Leading: func() bool { return options.LeaderElect && ctx.Err() != nil },
-		Fleets:  fleets, Hooks: running,
-		Vouches: guards.Vouches, OnVouches: guards.OnChange,
-		Epoch: election.epoch, Refused: election.refused,
-	})
-	if err != nil {
+	own.Recorder, own.Background = recorder, background
+	// Who is told to stop keeps the lease until everything has ended; who lost it was not told.
+	own.Leading = func() bool { return options.LeaderElect && ctx.Err() != nil }
+	own.Vouches, own.OnVouches = guards.Vouches, guards.OnChange
+	own.Epoch, own.Refused = election.epoch, election.refused
+	if err := controllers.Setup(mgr, own); err != nil {
 		return err
 	}
 	if err := mgr.Start(leading); err != nil {
@@ -169,6 +152,23 @@ func Run(ctx context.Context, options Options) error {
 		return context.Cause(leading)
 	}
 	return nil
+}
+
+// ownOptions are what the controllers need to be told that takes no cluster to know.
+func ownOptions(options Options) (controllers.Options, error) {
+	own := controllers.Options{Workers: cmp.Or(options.Workers, 16), SecretsEvery: options.SecretsEvery}
+	var err error
+	if own.Scope, err = scopeOf(options); err != nil {
+		return own, err
+	}
+	if own.Fallback, err = fallbackDriver(options.DatacenterURL); err != nil {
+		return own, err
+	}
+	if own.Process, err = processName(); err != nil {
+		return own, err
+	}
+	own.Fleets, err = fleetOptions(options)
+	return own, err
 }
 
 // clientConfig reaches the API server as the controller does.

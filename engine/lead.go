@@ -103,7 +103,7 @@ func (l *lead) epoch(ctx context.Context) (int64, error) {
 	if err != nil || !bound {
 		l.logger.Info("no admission policy refuses the intents of a leader that has lost the lead; see config/admission/epoch.yaml",
 			"policy", fencePolicy, "lease", namespace+"/"+leaseName, "error", fmt.Sprint(err))
-		return 0, nil //nolint:nilerr // who may not see the binding is not fenced, and says so
+		return 0, nil // who may not see the binding is not fenced, and says so
 	}
 	for {
 		found, err := l.ask(ctx, namespace)

@@ -30,21 +30,17 @@ func hookContext(facts *rules.Facts, op *v1alpha1.Operation, effect operation.Ru
 func plain(value reflect.Value) any {
 	switch known := value.Interface().(type) {
 	case time.Time:
-		if known.Unix() <= 0 {
-			return nil
-		}
-		return known.UTC().Format(time.RFC3339)
+		return plainTime(known)
 	case time.Duration:
 		return known.String()
-	case string:
-		if known == "" {
-			return nil
-		}
-		return known
 	}
 	switch value.Kind() {
-	case reflect.Map, reflect.Slice:
-		return plainMembers(value)
+	case reflect.String:
+		return orUnknown(value.String())
+	case reflect.Map:
+		return plainMap(value)
+	case reflect.Slice:
+		return plainList(value)
 	case reflect.Struct:
 		return plainFields(value)
 	default:
@@ -52,15 +48,31 @@ func plain(value reflect.Value) any {
 	}
 }
 
-// plainMembers of a map or a list of texts; there also where there are none.
-func plainMembers(value reflect.Value) any {
-	if value.Kind() == reflect.Map {
-		all := map[string]any{}
-		for key, each := range value.Seq2() {
-			all[key.String()] = each.String()
-		}
-		return all
+func plainTime(at time.Time) any {
+	if at.Unix() <= 0 {
+		return nil
 	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+func orUnknown(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
+}
+
+// plainMap of texts; there also where it is empty.
+func plainMap(value reflect.Value) any {
+	all := map[string]any{}
+	for key, each := range value.Seq2() {
+		all[key.String()] = each.String()
+	}
+	return all
+}
+
+// plainList of texts; there also where it is empty.
+func plainList(value reflect.Value) any {
 	all := make([]any, 0, value.Len())
 	for _, each := range value.Seq2() {
 		all = append(all, each.String())

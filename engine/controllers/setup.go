@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -63,41 +64,47 @@ type Options struct {
 	Refused func(error) bool
 }
 
+// orNothing fills in what a caller has nothing to say of.
+func (o Options) orNothing() Options {
+	o.SecretsEvery = cmp.Or(o.SecretsEvery, secretsEvery)
+	if o.Vouches == nil {
+		o.Vouches = func() admission.Vouches { return admission.Vouches{} }
+	}
+	if o.OnVouches == nil {
+		o.OnVouches = func(func()) {}
+	}
+	if o.Leading == nil {
+		o.Leading = func() bool { return false }
+	}
+	if o.Refused == nil {
+		o.Refused = func(error) bool { return false }
+	}
+	return o
+}
+
 // Setup wires the reconcilers into a manager.
 func Setup(mgr ctrl.Manager, options Options) error {
 	if err := Index(options.Background, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
+	options = options.orNothing()
 	clk := clock.RealClock{}
 	live := mgr.GetAPIReader()
 	places := ledger.New()
-	if options.SecretsEvery == 0 {
-		options.SecretsEvery = secretsEvery
-	}
 	reachable := newSites(mgr.GetClient(), live, clk, options.Fallback, options.SecretsEvery)
 	servers, roster := newNewest[*v1alpha1.Server](), newRoster()
 	ops := &Operations{
 		client: mgr.GetClient(), live: live, clock: clk, sites: reachable, recorder: options.Recorder,
-		rebuild: &rebuild{live: live, ledger: places, scope: options.Scope},
+		rebuild: &rebuild{live: live, ledger: places, scope: options.Scope, elected: options.Epoch},
 		scope:   options.Scope, process: options.Process, background: options.Background, leading: options.Leading,
 		operations: newNewest[*v1alpha1.Operation](), servers: servers,
 		known:  map[types.NamespacedName]seen{},
-		roster: roster, vouches: options.Vouches,
+		roster: roster, vouches: options.Vouches, refused: options.Refused,
 	}
 	sweep := newSweeper(places, clk, ops.wake)
 	counts := newCensus(places, roster, mgr.GetClient(), clk, sweep)
 	judges := &Policies{client: mgr.GetClient(), live: live, clock: clk, recorder: options.Recorder, ledger: places, sweeper: sweep, look: &lastLook{live: live}}
 	ops.census, ops.rebuild.census, ops.policies, ops.rebuild.policies = counts, counts, judges, judges
-	if ops.vouches == nil {
-		ops.vouches = func() admission.Vouches { return admission.Vouches{} }
-	}
-	if ops.leading == nil {
-		ops.leading = func() bool { return false }
-	}
-	ops.rebuild.elected, ops.refused = options.Epoch, options.Refused
-	if ops.refused == nil {
-		ops.refused = func(error) bool { return false }
-	}
 	ops.gate = &ledgerGate{ledger: places, clock: clk, sweeper: sweep, tell: ops.notice}
 	ops.calls = newCalls(clk, ops.wake)
 	if err := setupHooks(mgr, ops, options); err != nil {
@@ -106,18 +113,13 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	if err := setupOperations(mgr, ops, options); err != nil {
 		return err
 	}
-	if options.OnVouches != nil {
-		// What admission vouches for is part of what they are judged by.
-		options.OnVouches(func() { sweep.told(places.Waiting()) })
-	}
+	// What admission vouches for is part of what they are judged by.
+	options.OnVouches(func() { sweep.told(places.Waiting()) })
 	if err := setupPolicies(mgr, judges); err != nil {
 		return err
 	}
-	if err := mgr.Add(manager.RunnableFunc(sweep.run)); err != nil {
-		return fmt.Errorf("adding the sweep of who waits: %w", err)
-	}
-	if err := mgr.Add(manager.RunnableFunc(ops.drain)); err != nil {
-		return fmt.Errorf("adding the end of calls: %w", err)
+	if err := setupBackground(mgr, sweep, ops); err != nil {
+		return err
 	}
 	if err := setupServers(mgr, &Servers{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, servers: servers, census: counts}); err != nil {
 		return err
@@ -135,6 +137,17 @@ func Setup(mgr ctrl.Manager, options Options) error {
 		}
 	}
 	return setupDatacenters(mgr, &Datacenters{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, ledger: places})
+}
+
+// setupBackground has the manager run what is nobody's reconciliation.
+func setupBackground(mgr ctrl.Manager, sweep *sweeper, ops *Operations) error {
+	if err := mgr.Add(manager.RunnableFunc(sweep.run)); err != nil {
+		return fmt.Errorf("adding the sweep of who waits: %w", err)
+	}
+	if err := mgr.Add(manager.RunnableFunc(ops.drain)); err != nil {
+		return fmt.Errorf("adding the end of calls: %w", err)
+	}
+	return nil
 }
 
 func setupOperations(mgr ctrl.Manager, r *Operations, options Options) error {

@@ -93,15 +93,20 @@ func (o *runOptions) check() error {
 	if _, err := labels.Parse(o.engine.NamespaceSelector); err != nil {
 		return usagef("--namespace-selector: %v", err)
 	}
+	o.orNowhere()
 	if min(float64(o.engine.Workers), float64(o.engine.ClientQPS), float64(o.engine.ClientBurst), float64(o.engine.HookWorkers), o.engine.HookDeadline.Seconds()) < 0 {
 		return usagef("--workers, --client-qps, --client-burst, --hook-workers and --hook-deadline cannot be below zero")
 	}
+	return nil
+}
+
+// orNowhere takes "0" for an address at which nothing is served.
+func (o *runOptions) orNowhere() {
 	for _, address := range []*string{&o.engine.MetricsAddress, &o.engine.HealthAddress, &o.engine.PprofAddress, &o.engine.NoticeAddress} {
 		if *address == "0" {
 			*address = ""
 		}
 	}
-	return nil
 }
 
 func (a *App) run(ctx context.Context, options *runOptions) error {
