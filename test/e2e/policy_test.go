@@ -118,6 +118,7 @@ func (r *Room) neverMore(limit int, label string) {
 			}
 		case site.Ended:
 			running[jobs[event.JobID]]--
+		default: // tells of no work
 		}
 	}
 	if len(jobs) == 0 {

@@ -67,7 +67,7 @@ func TestStorm(t *testing.T) {
 	s.revive()
 	s.flood()
 	meddling := s.meddle()
-	random := rand.New(rand.NewPCG(*seed, 7)) //nolint:gosec // a storm that can be made again
+	random := rand.New(rand.NewPCG(*seed, 7)) // a storm that can be made again
 	// So long that only a storm that stands still takes it.
 	patience := time.Now().Add(5*time.Minute + time.Duration(*stormOperations)*time.Second)
 	for !s.allEnded(s.ops) {
