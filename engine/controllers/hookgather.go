@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/hookcontext"
 	"stargate.io/stargate/engine/operation"
 	"stargate.io/stargate/policies/hooks"
 )
@@ -169,7 +170,7 @@ func (r *Operations) runHook(ctx context.Context, p *pass, effect operation.RunH
 	op := p.Operation
 	r.hooks.start(r.background, hookRun{
 		key: p.key, uid: op.UID, effect: effect, host: r.hookHost(p.Server, allow.KubeconfigRef),
-		call: hooks.Call{Name: object.Name, Script: script, Context: hookContext(facts, op, effect), State: []byte(effect.State), Key: effect.Key,
+		call: hooks.Call{Name: object.Name, Script: script, Context: hookcontext.Of(facts, op, effect), State: []byte(effect.State), Key: effect.Key,
 			Deadline: effect.Deadline, Hosts: slices.Clone(allow.Hosts), Verbs: verbs},
 		told: func(result hooks.Result) { r.tellHook(op, object.Name, result) },
 	})

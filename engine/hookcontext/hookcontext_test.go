@@ -1,10 +1,11 @@
-package controllers
+package hookcontext_test
 
 import (
 	"testing"
 	"time"
 
 	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine/hookcontext"
 	"stargate.io/stargate/engine/operation"
 	"stargate.io/stargate/policies/rules"
 )
@@ -16,7 +17,7 @@ func TestHookContextHasTheFacts(t *testing.T) {
 	facts.Operation = rules.Operation{Name: "repave", Action: "repave", Priority: 5, AdHoc: true, ExpectedDuration: 20 * time.Minute, Approvals: []string{"ada"}}
 	facts.Server = rules.Server{Name: "server-001", Labels: map[string]string{"rack": "r7"}, LastRepaved: time.Unix(0, 0)}
 	facts.Requester.Stamped = true
-	ctx := hookContext(facts, &v1alpha1.Operation{}, operation.RunHook{Hook: operation.Hook{Name: "drain", When: v1alpha1.HookBefore}, Run: 2})
+	ctx := hookcontext.Of(facts, &v1alpha1.Operation{}, operation.RunHook{Hook: operation.Hook{Name: "drain", When: v1alpha1.HookBefore}, Run: 2})
 	for path, want := range map[[2]string]any{
 		{"operation", "name"}: "repave", {"operation", "priority"}: int64(5), {"operation", "adHoc"}: true, {"operation", "expectedDuration"}: "20m0s",
 		{"server", "name"}: "server-001", {"server", "nodeName"}: nil, {"server", "lastRepaved"}: nil, {"server", "paused"}: false, {"profile", "name"}: nil,

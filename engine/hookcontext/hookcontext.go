@@ -1,4 +1,12 @@
-package controllers
+// Package hookcontext is what a hook's script sees as ctx. The controller gives it to each run, and `stargate hook run`
+// to the one that a person tries.
+//
+//	rules.Facts ──┐
+//	Operation   ──┼──Of──▶ plain values: tables of Lua
+//	RunHook     ──┘
+//
+// It takes values and gives values: no clock, no client.
+package hookcontext
 
 import (
 	"reflect"
@@ -9,10 +17,10 @@ import (
 	"stargate.io/stargate/policies/rules"
 )
 
-// hookContext is what a script sees as ctx: the facts that rules are asked about, in their words, and where
+// Of gives what a script sees: the facts that rules are asked about, in their words, and where
 // the Operation stands. What is not known is not there: a script asks "is there a node?" and not "is it called
 // nothing?".
-func hookContext(facts *rules.Facts, op *v1alpha1.Operation, effect operation.RunHook) map[string]any {
+func Of(facts *rules.Facts, op *v1alpha1.Operation, effect operation.RunHook) map[string]any {
 	ctx, _ := plain(reflect.ValueOf(*facts)).(map[string]any)
 	ctx["hook"] = map[string]any{"name": effect.Hook.Name, "when": string(effect.Hook.When), "run": effect.Run}
 	if attempt := op.Status.LastAttempt(); attempt != nil {
