@@ -175,11 +175,11 @@ func (a *App) showProblems(problems []authoring.Problem) {
 
 func (a *App) hookCommand() *cobra.Command {
 	command := &cobra.Command{
-		Use: "hook", Aliases: []string{"hooks"}, Short: "Test the scripts that run before and after",
+		Use: "hook", Aliases: []string{"hooks"}, Short: "Test and try the scripts that run before and after",
 		Args: a.noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	command.AddCommand(a.hookTestCommand())
+	command.AddCommand(a.hookTestCommand(), a.hookRunCommand())
 	return command
 }
 

@@ -220,6 +220,7 @@ type hookObject struct {
 		Name string `yaml:"name"`
 	} `yaml:"metadata"`
 	Spec struct {
+		When       string `yaml:"when"`
 		Script     string `yaml:"script"`
 		ScriptFile string `yaml:"scriptFile"`
 		Allow      struct {
@@ -236,29 +237,61 @@ func (f *File) readHook(read func(path string) ([]byte, error)) error {
 	if err != nil {
 		return fmt.Errorf("%s: reading its hook: %w", f.Path, err)
 	}
-	found, err := f.find(text)
+	found, err := find(text, f.Name)
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", f.Path, path, err)
 	}
-	name, script := found.Metadata.Name+".lua", found.Spec.Script
-	if found.Spec.ScriptFile != "" {
-		name = filepath.Base(found.Spec.ScriptFile)
-		text, err := read(filepath.Join(filepath.Dir(path), found.Spec.ScriptFile))
+	hook, err := found.compiled(path, read)
+	if err != nil {
+		return err
+	}
+	f.Subject, f.Script, f.Hosts, f.Verbs = hook.Name, hook.Script, hook.Hosts, hook.Verbs
+	return nil
+}
+
+// Hook is what of one a run needs.
+type Hook struct {
+	Name   string
+	Script *hooks.Script
+	// When it runs, Before or After.
+	When string
+	// Hosts and Verbs that it may reach.
+	Hosts, Verbs []string
+}
+
+// ReadHook reads the only Hook of a file, with the script that lies beside it.
+func ReadHook(path string, read func(path string) ([]byte, error)) (*Hook, error) {
+	text, err := read(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the hook: %w", err)
+	}
+	found, err := find(text, "")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return found.compiled(path, read)
+}
+
+// compiled is the Hook of a file with its script, which may lie beside that.
+func (o *hookObject) compiled(path string, read func(path string) ([]byte, error)) (*Hook, error) {
+	name, script := o.Metadata.Name+".lua", o.Spec.Script
+	if o.Spec.ScriptFile != "" {
+		name = filepath.Base(o.Spec.ScriptFile)
+		text, err := read(filepath.Join(filepath.Dir(path), o.Spec.ScriptFile))
 		if err != nil {
-			return fmt.Errorf("%s: reading the script of hook %s: %w", path, found.Metadata.Name, err)
+			return nil, fmt.Errorf("%s: reading the script of hook %s: %w", path, o.Metadata.Name, err)
 		}
 		script = string(text)
 	}
 	compiled, problems := hooks.Compile(name, script)
 	if len(problems) > 0 {
-		return fmt.Errorf("%s:%d:%d: %s", name, problems[0].Line, problems[0].Column, problems[0].Message)
+		return nil, fmt.Errorf("%s:%d:%d: %s", name, problems[0].Line, problems[0].Column, problems[0].Message)
 	}
-	f.Subject, f.Script, f.Hosts, f.Verbs = found.Metadata.Name, compiled, found.Spec.Allow.Hosts, found.Spec.Allow.Kubernetes
-	return nil
+	return &Hook{Name: o.Metadata.Name, Script: compiled, When: o.Spec.When, Hosts: o.Spec.Allow.Hosts, Verbs: o.Spec.Allow.Kubernetes}, nil
 }
 
-// find the Hook that a file's tests are about.
-func (f *File) find(text []byte) (*hookObject, error) {
+// find the Hook of a file that is meant: the one of a name, or, without one, the only one.
+func find(text []byte, name string) (*hookObject, error) {
 	var found []*hookObject
 	for decoder := yaml.NewDecoder(bytes.NewReader(text)); ; {
 		object := &hookObject{}
@@ -269,7 +302,7 @@ func (f *File) find(text []byte) (*hookObject, error) {
 		if err != nil {
 			return nil, err
 		}
-		if object.Kind == "Hook" && (f.Name == "" || f.Name == object.Metadata.Name) {
+		if object.Kind == "Hook" && (name == "" || name == object.Metadata.Name) {
 			found = append(found, object)
 		}
 	}

@@ -14,6 +14,8 @@ import (
 
 // outside answers one run as its step says, and keeps what went otherwise.
 type outside struct {
+	// whose answers they are: the test's, or the recording's.
+	whose  string
 	now    time.Time
 	http   []Exchange
 	kube   []Verb
@@ -32,7 +34,7 @@ func (o *outside) HTTP(_ context.Context, request hooks.Request) (hooks.Response
 	asked := request.Method + " " + request.URL
 	if len(o.http) == 0 {
 		o.fail("unexpected request: %s", asked)
-		return hooks.Response{}, errors.New("the test foresees no such request")
+		return hooks.Response{}, fmt.Errorf("the %s foresees no such request", o.whose)
 	}
 	next := o.http[0]
 	if next.Method == "" {
@@ -40,7 +42,7 @@ func (o *outside) HTTP(_ context.Context, request hooks.Request) (hooks.Response
 	}
 	if expected := strings.ToUpper(next.Method) + " " + next.URL; expected != asked {
 		o.fail("unexpected request: %s; expected %s", asked, expected)
-		return hooks.Response{}, errors.New("the test foresees another request")
+		return hooks.Response{}, fmt.Errorf("the %s foresees another request", o.whose)
 	}
 	o.http = o.http[1:]
 	o.sent(asked, next, request)
@@ -92,12 +94,12 @@ func (e Exchange) response() (hooks.Response, error) {
 func (o *outside) Kubernetes(_ context.Context, verb string, arguments map[string]any) (any, error) {
 	if len(o.kube) == 0 {
 		o.fail("unexpected call: kube.%s", verb)
-		return nil, errors.New("the test foresees no such call")
+		return nil, fmt.Errorf("the %s foresees no such call", o.whose)
 	}
 	next := o.kube[0]
 	if next.Verb != verb {
 		o.fail("unexpected call: kube.%s; expected kube.%s", verb, next.Verb)
-		return nil, errors.New("the test foresees another call")
+		return nil, fmt.Errorf("the %s foresees another call", o.whose)
 	}
 	o.kube = o.kube[1:]
 	if next.Arguments != nil && !same(next.Arguments, arguments) {

@@ -106,7 +106,7 @@ func runCase(ctx context.Context, pool *hooks.Pool, file *File, c *Case) (CaseRe
 	}
 	steps := c.steps()
 	for i, step := range steps {
-		around := &outside{now: now, http: step.HTTP, kube: step.Kube}
+		around := &outside{whose: "test", now: now, http: step.HTTP, kube: step.Kube}
 		result, err := pool.Run(ctx, call, around)
 		if err != nil {
 			return report, fmt.Errorf("running case %q: %w", c.Name, err)
