@@ -52,6 +52,9 @@ type ledgerGate struct {
 func (g *ledgerGate) Admit(op *v1alpha1.Operation, wish Wish) operation.Verdict {
 	asked := ask(op, wish.Site, wish.Limit)
 	asked.Facts, asked.Overrides = wish.Facts, wish.Overrides
+	if holds := op.Status.Holds; len(holds) > 0 {
+		asked.Named = ledger.Named{Source: holds[0].Source, Rule: holds[0].Rule}
+	}
 	verdict := g.ledger.Request(asked, wish.Now)
 	g.sweeper.told(verdict.Wake)
 	for _, notice := range verdict.Notices {

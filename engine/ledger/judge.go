@@ -38,6 +38,8 @@ type judgement struct {
 	notices []Notice
 	// matched policies, by their place in the ledger's list.
 	matched []int
+	// named is what it waits for among equals, if it still holds.
+	named Named
 }
 
 func (j *judgement) passes() bool { return len(j.holds) == 0 }
@@ -45,7 +47,7 @@ func (j *judgement) passes() bool { return len(j.holds) == 0 }
 // judge an Operation by the ledger's own rules and by every policy. Where it need not be told in full,
 // a server that is busy says enough.
 func (l *Ledger) judge(e *entry, now time.Time, full bool) judgement {
-	var j judgement
+	j := judgement{named: e.Named}
 	site := l.room(e.Site)
 	if !e.reserved && e.machine.active > 0 {
 		j.add(busyHold(e), blocker{classKey: classKey{kind: waitServer}}, time.Time{})
@@ -61,13 +63,18 @@ func (l *Ledger) judge(e *entry, now time.Time, full bool) judgement {
 	return j
 }
 
-// add what holds an Operation. It waits under what frees it most surely and costs least to wait for.
+// add what holds an Operation. It waits under what frees it most surely and costs least to wait for, and
+// among equals under what its status names already: which of several full budgets somebody has just given
+// a place back to is no news to those who still wait for another.
 func (j *judgement) add(hold v1alpha1.Hold, wait blocker, until time.Time) {
-	if !j.denied && (len(j.holds) == 0 || preference(wait.kind) < preference(j.wait.kind)) {
+	if !j.denied && (len(j.holds) == 0 || preference(wait.kind) < preference(j.wait.kind) ||
+		preference(wait.kind) == preference(j.wait.kind) && j.named == nameOf(&hold)) {
 		j.first, j.wait, j.until = len(j.holds), wait, until
 	}
 	j.holds = append(j.holds, hold)
 }
+
+func nameOf(hold *v1alpha1.Hold) Named { return Named{Source: hold.Source, Rule: hold.Rule} }
 
 // preference among what to wait under: what no event frees first, because nothing needs to be looked at
 // meanwhile.

@@ -49,7 +49,12 @@ type Ask struct {
 	Facts *rules.Facts
 	// Overrides name the rules that shall not hold or deny it, as "policy" or "policy/rule".
 	Overrides []string
+	// Named is the hold that its status names first; empty for none.
+	Named Named
 }
+
+// Named hold: the rule, and whose it is.
+type Named struct{ Source, Rule string }
 
 // Verdict on an Ask.
 type Verdict struct {

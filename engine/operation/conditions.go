@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -25,17 +26,24 @@ func held(s *Snapshot, holds []v1alpha1.Hold) *v1alpha1.OperationStatus {
 	return status
 }
 
-// sameHolds compares what a hold is about, not how its message counts.
+// sameHolds compares what holds are about, not how their messages count. The first is what the Operation
+// waits for. Of the rest, budgets that are full in this moment do not matter: others take and give back
+// their places all the time, and each write would be looked at again and find them otherwise.
 func sameHolds(a, b []v1alpha1.Hold) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].Source != b[i].Source || a[i].Rule != b[i].Rule || a[i].Reason != b[i].Reason || !sameSecond(a[i].Until, b[i].Until) {
-			return false
+	return slices.EqualFunc(lasting(a), lasting(b), func(a, b v1alpha1.Hold) bool {
+		return a.Source == b.Source && a.Rule == b.Rule && a.Reason == b.Reason && sameSecond(a.Until, b.Until)
+	})
+}
+
+// lasting are the first hold and those that are more than a full budget.
+func lasting(holds []v1alpha1.Hold) []v1alpha1.Hold {
+	kept := make([]v1alpha1.Hold, 0, len(holds))
+	for i := range holds {
+		if i == 0 || holds[i].Reason != v1alpha1.ReasonLimitReached {
+			kept = append(kept, holds[i])
 		}
 	}
-	return true
+	return kept
 }
 
 // sameSecond compares times as they are stored: the API server keeps no parts of a second.
