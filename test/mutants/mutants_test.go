@@ -23,12 +23,13 @@ const top = "../.."
 // suites that are asked about a bug, by the folder of what it is planted in: what concerns it, as it runs
 // in continuous integration, and no more. An example that rapid finds needs not be made small.
 var suites = map[string][][]string{
-	"engine/operation": ofOperations,
-	"engine/ledger":    ofOperations,
-	"engine/rollout":   {{"./engine/rollout", "-rapid.shrinktime=1s"}},
-	"engine/fleet":     {{"./engine/fleet"}},
-	"engine/admission": {{"./engine/admission"}},
-	"engine/plan":      {{"./engine/plan"}},
+	"engine/operation":   ofOperations,
+	"engine/ledger":      ofOperations,
+	"engine/controllers": {{"./engine/controllers"}, {"./test/fault", "-run", "TestBlindLeader"}},
+	"engine/rollout":     {{"./engine/rollout", "-rapid.shrinktime=1s"}},
+	"engine/fleet":       {{"./engine/fleet"}},
+	"engine/admission":   {{"./engine/admission"}},
+	"engine/plan":        {{"./engine/plan"}},
 	"gitsync/apply": {{
 		"./gitsync/apply", "-rapid.nofailfile", "-rapid.shrinktime=1s",
 		"-run", "Unchanged|WhatDiffers|Drift|Lists|Prune|Busy|Claimed",
