@@ -145,31 +145,9 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 	defer r.mu.Unlock()
 	r.failed = nil // of a time that came to nothing
 	if !r.done {
-		if r.elected != nil {
-			if r.epoch, err = r.elected(ctx); err != nil {
-				return nil, false, err
-			}
-		}
-		var active []ledger.Ask
-		for _, each := range r.scope.listNamespaces() {
-			if r.scope.Selector != nil {
-				break // each namespace is counted as it comes into the scope
-			}
-			if active, err = r.list(ctx, each, active); err != nil {
-				return nil, false, err
-			}
-		}
-		if err := r.see(ctx); err != nil {
+		if err := r.all(ctx); err != nil {
 			return nil, false, err
 		}
-		for _, each := range r.scope.listNamespaces() {
-			if err := r.confirm(ctx, each); err != nil {
-				return nil, false, err
-			}
-		}
-		r.ledger.Rebuild(active)
-		r.fresh = active
-		r.done, r.counted = true, map[string]int64{}
 	}
 	entry := r.scope.entry(namespace)
 	if r.counted[namespace] == entry {
@@ -185,6 +163,37 @@ func (r *rebuild) once(ctx context.Context, namespace string) (lost []ledger.Key
 	r.counted[namespace] = entry
 	r.fresh = append(r.fresh, active...)
 	return r.ledger.Recount(namespace, active), true, nil
+}
+
+// all counts everything for the first time, once this process leads.
+func (r *rebuild) all(ctx context.Context) error {
+	var err error
+	if r.elected != nil {
+		if r.epoch, err = r.elected(ctx); err != nil {
+			return err
+		}
+	}
+	var active []ledger.Ask
+	for _, each := range r.scope.listNamespaces() {
+		if r.scope.Selector != nil {
+			break // each namespace is counted as it comes into the scope
+		}
+		if active, err = r.list(ctx, each, active); err != nil {
+			return err
+		}
+	}
+	if err := r.see(ctx); err != nil {
+		return err
+	}
+	for _, each := range r.scope.listNamespaces() {
+		if err := r.confirm(ctx, each); err != nil {
+			return err
+		}
+	}
+	r.ledger.Rebuild(active)
+	r.fresh = active
+	r.done, r.counted = true, map[string]int64{}
+	return nil
 }
 
 // leads gives the epoch that this process's intents carry.

@@ -195,11 +195,7 @@ func (l *Ledger) Request(ask Ask, now time.Time) Verdict {
 		return Verdict{}
 	}
 	e := l.take(ask)
-	site := l.room(ask.Site)
-	if site.limit != ask.Limit {
-		site.limit = ask.Limit
-		l.trigger(site.full)
-	}
+	site := l.allow(ask.Site, ask.Limit)
 	l.due(now)
 	j := l.judge(e, now, true)
 	if !j.passes() && e.reserved && !e.Begun {
@@ -226,6 +222,16 @@ func (l *Ledger) Request(ask Ask, now time.Time) Verdict {
 		j = l.passedBy(e, now)
 	}
 	return l.verdict(e, &j, without(wake, e.Key))
+}
+
+// allow a site a limit, and have those whom the one before kept back asked again.
+func (l *Ledger) allow(at Key, limit int) *room {
+	site := l.room(at)
+	if site.limit != limit {
+		site.limit = limit
+		l.trigger(site.full)
+	}
+	return site
 }
 
 // passedBy judges anew an Operation that let those before it go first: they have taken what there was.

@@ -35,7 +35,7 @@ type span struct{ from, to time.Time }
 func (s *storm) meddle() (end func() int) {
 	over, edits := make(chan struct{}), make(chan int, 1)
 	go func() {
-		random := rand.New(rand.NewPCG(*seed, 11)) //nolint:gosec // a storm that can be made again
+		random := rand.New(rand.NewPCG(*seed, 11)) // a storm that can be made again
 		for n := 0; ; n++ {
 			select {
 			case <-over:

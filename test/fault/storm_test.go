@@ -325,6 +325,7 @@ func (s *storm) judgeBudgets() int {
 					span[1].at = s.releasedAfter(key, event.At)
 				}
 				racks[s.racks[key]] = append(racks[s.racks[key]], span...)
+			default: // tells of no work
 			}
 		}
 	}
