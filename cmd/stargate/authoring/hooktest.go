@@ -2,7 +2,6 @@ package authoring
 
 import (
 	"context"
-	"encoding/xml"
 	"fmt"
 	"path"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"stargate.io/stargate/gitsync/tree"
 	"stargate.io/stargate/policies/hooks"
 	"stargate.io/stargate/policies/hooks/hooktest"
+	"stargate.io/stargate/policies/junit"
 )
 
 // HookTest is a run of tests of hooks, as programs read it.
@@ -97,49 +97,19 @@ func (t *HookTest) add(report *hooktest.Report) {
 	t.Files = append(t.Files, out)
 }
 
-type junitSuites struct {
-	XMLName xml.Name     `xml:"testsuites"`
-	Suites  []junitSuite `xml:"testsuite"`
-}
-
-type junitSuite struct {
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Cases    []junitCase `xml:"testcase"`
-}
-
-type junitCase struct {
-	Name    string        `xml:"name,attr"`
-	Class   string        `xml:"classname,attr"`
-	File    string        `xml:"file,attr"`
-	Line    int           `xml:"line,attr"`
-	Failure *junitFailure `xml:"failure"`
-}
-
-type junitFailure struct {
-	Message string `xml:"message,attr"`
-	Text    string `xml:",chardata"`
-}
-
 // JUnit writes the run as CI systems read it.
 func (t *HookTest) JUnit() ([]byte, error) {
-	var all junitSuites
+	suites := make([]junit.Suite, 0, len(t.Files))
 	for _, file := range t.Files {
-		suite := junitSuite{Name: file.File, Tests: len(file.Cases)}
+		suite := junit.Suite{Name: file.File}
 		for _, c := range file.Cases {
-			one := junitCase{Name: c.Name, Class: file.Hook, File: file.File, Line: c.Line}
+			one := junit.Case{Name: c.Name, Class: file.Hook, File: file.File, Line: c.Line}
 			if !c.Passed {
-				suite.Failures++
-				one.Failure = &junitFailure{Message: c.Failures[0], Text: strings.Join(append(c.Failures, c.Log...), "\n")}
+				one.Failure = &junit.Failure{Message: c.Failures[0], Text: strings.Join(append(c.Failures, c.Log...), "\n")}
 			}
-			suite.Cases = append(suite.Cases, one)
+			suite.Add(one)
 		}
-		all.Suites = append(all.Suites, suite)
+		suites = append(suites, suite)
 	}
-	text, err := xml.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("writing JUnit: %w", err)
-	}
-	return append([]byte(xml.Header), append(text, '\n')...), nil
+	return junit.Write(suites)
 }

@@ -1,58 +1,28 @@
 package ruletest
 
 import (
-	"encoding/xml"
 	"fmt"
 	"strings"
 
+	"stargate.io/stargate/policies/junit"
 	"stargate.io/stargate/policies/rules"
 )
 
-type junitSuites struct {
-	XMLName xml.Name     `xml:"testsuites"`
-	Suites  []junitSuite `xml:"testsuite"`
-}
-
-type junitSuite struct {
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Cases    []junitCase `xml:"testcase"`
-}
-
-type junitCase struct {
-	Name    string        `xml:"name,attr"`
-	Class   string        `xml:"classname,attr"`
-	File    string        `xml:"file,attr"`
-	Line    int           `xml:"line,attr"`
-	Failure *junitFailure `xml:"failure"`
-}
-
-type junitFailure struct {
-	Message string `xml:"message,attr"`
-	Text    string `xml:",chardata"`
-}
-
 // JUnit writes reports as CI systems read them.
 func JUnit(reports []Report) ([]byte, error) {
-	var all junitSuites
+	suites := make([]junit.Suite, 0, len(reports))
 	for _, r := range reports {
-		suite := junitSuite{Name: r.Table.File, Tests: len(r.Results)}
+		suite := junit.Suite{Name: r.Table.File}
 		for _, result := range r.Results {
-			c := junitCase{Name: result.Case.Name, Class: strings.Join(r.Table.Policies, ","), File: r.Table.File, Line: result.Case.Line}
+			c := junit.Case{Name: result.Case.Name, Class: strings.Join(r.Table.Policies, ","), File: r.Table.File, Line: result.Case.Line}
 			if len(result.Failures) > 0 {
-				suite.Failures++
-				c.Failure = &junitFailure{Message: result.Failures[0], Text: strings.Join(Lines(result), "\n")}
+				c.Failure = &junit.Failure{Message: result.Failures[0], Text: strings.Join(Lines(result), "\n")}
 			}
-			suite.Cases = append(suite.Cases, c)
+			suite.Add(c)
 		}
-		all.Suites = append(all.Suites, suite)
+		suites = append(suites, suite)
 	}
-	text, err := xml.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("writing JUnit: %w", err)
-	}
-	return append([]byte(xml.Header), append(text, '\n')...), nil
+	return junit.Write(suites)
 }
 
 // Lines that tell of a failing case: what was wanted, and what each part of the rules came to.
