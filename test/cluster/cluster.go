@@ -34,6 +34,8 @@ type Cluster struct {
 	AuditLog   string       // path of the audit events (JSON lines); empty unless asked for with WithAuditLog
 
 	process *process
+	// settle returns once what was installed is served and in force.
+	settle func() error
 }
 
 // Option changes how a cluster is started.
@@ -95,9 +97,11 @@ func start(opts ...Option) (*Cluster, error) {
 	if c.Config, err = clientcmd.BuildConfigFromFlags("", p.kubeconfig); err == nil {
 		// Tests are to feel the server's limits, not client-go's five requests a second.
 		c.Config.QPS = -1
-		if !o.bare {
-			err = c.install(root)
+		c.settle = func() error { return c.install(root) }
+		if o.bare {
+			c.settle = func() error { return nil }
 		}
+		err = c.settle()
 	}
 	if err != nil {
 		p.stop()

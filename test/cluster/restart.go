@@ -9,7 +9,8 @@ import (
 )
 
 // Restart ends the control plane as a power cut would, does something with its folder of data while
-// it is down (a backup is a copy of it), and starts it again at the same address.
+// it is down (a backup is a copy of it), and starts it again at the same address. It returns when the
+// kinds are served and the policies in force again, which is some time after the server calls itself ready.
 func (c *Cluster) Restart(tb testing.TB, whileDown func(data string) error) {
 	tb.Helper()
 	if err := c.process.restart(whileDown); err != nil {
@@ -17,6 +18,9 @@ func (c *Cluster) Restart(tb testing.TB, whileDown func(data string) error) {
 	}
 	if c.process.url != c.URL {
 		tb.Fatalf("restarting the control plane: it is at %s now, and was at %s", c.process.url, c.URL)
+	}
+	if err := c.settle(); err != nil {
+		tb.Fatalf("restarting the control plane: %v", err)
 	}
 }
 

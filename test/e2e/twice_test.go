@@ -1,12 +1,8 @@
 package e2e
 
 import (
-	"context"
 	"net/http"
 	"testing"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/cmd/mockdc/site"
@@ -112,8 +108,7 @@ func lookedAtTwice(t *testing.T, at step, edit edit) {
 	edit.then(r, op)
 	r.Unasked()
 	server := r.Server(1)
-	if err := r.Client.Get(context.Background(), client.ObjectKeyFromObject(server), server); !apierrors.IsNotFound(err) {
-		r.Until(server, "free of any claim", func() bool { return server.Status.ActiveOperation == nil })
+	if r.UntilOrGone(server, "free of any claim", func() bool { return server.Status.ActiveOperation == nil }) {
 		if server.Status.State != v1alpha1.ServerUntouched || server.Status.Quarantine != nil {
 			t.Errorf("an untouched Server is %+v", server.Status)
 		}

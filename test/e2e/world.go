@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -110,8 +111,24 @@ func Repave(namespace, name, server, profile string) *v1alpha1.Operation {
 			ProvisioningProfileRef: &v1alpha1.LocalReference{Name: profile}, Operation: v1alpha1.ActionRepave}}
 }
 
-// Until waits until an object is as it should be.
+// Until waits until an object is there and as it should be.
 func (w *World) Until(object client.Object, what string, is func() bool) {
+	w.Helper()
+	w.untilRead(object, what, func(err error) bool { return err == nil && is() })
+}
+
+// UntilOrGone waits until an object is as it should be, or there is none, which gives false.
+func (w *World) UntilOrGone(object client.Object, what string, is func() bool) (there bool) {
+	w.Helper()
+	w.untilRead(object, what+", or gone", func(err error) bool {
+		there = err == nil
+		return there && is() || apierrors.IsNotFound(err)
+	})
+	return there
+}
+
+// untilRead reads an object, with what error, until that is as it should be.
+func (w *World) untilRead(object client.Object, what string, is func(err error) bool) {
 	w.Helper()
 	key := client.ObjectKeyFromObject(object)
 	deadline := time.NewTimer(patience)
@@ -120,7 +137,7 @@ func (w *World) Until(object client.Object, what string, is func() bool) {
 	defer tick.Stop()
 	for {
 		err := w.Client.Get(context.Background(), key, object)
-		if err == nil && is() {
+		if is(err) {
 			return
 		}
 		select {
