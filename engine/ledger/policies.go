@@ -14,6 +14,8 @@ type Policy interface {
 	Hash() string
 	// Dimensions that its rules ask the fleet for.
 	Dimensions() []rules.Dimension
+	// DryRun: it is only told what it would hold or deny.
+	DryRun() bool
 	Evaluate(*rules.Facts, rules.Fleet) rules.Result
 	// Foresee fills in what would release a finding.
 	Foresee(*rules.Facts, rules.Fleet, rules.Finding) rules.Finding

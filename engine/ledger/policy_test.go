@@ -26,6 +26,7 @@ type pretend struct {
 func (p *pretend) Name() string                  { return p.name }
 func (p *pretend) Hash() string                  { return fmt.Sprint(*p) }
 func (p *pretend) Dimensions() []rules.Dimension { return p.asks }
+func (p *pretend) DryRun() bool                  { return false }
 
 // Foresee implements ledger.Policy: what releases a finding is in it from the start.
 func (p *pretend) Foresee(_ *rules.Facts, _ rules.Fleet, f rules.Finding) rules.Finding { return f }

@@ -70,10 +70,17 @@ func child(text string) int {
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "the controller ended:", err)
+		if options.Lease > 0 && (strings.HasPrefix(err.Error(), "losing the lead") || strings.Contains(err.Error(), "leader election lost")) {
+			return lostLead
+		}
 		return 1
 	}
 	return 0
 }
+
+// lostLead is what a replica ends with that could not keep its lease: on a busy machine it need not have
+// been paused for that.
+const lostLead = 4
 
 // controller is a running child.
 type controller struct {
@@ -114,11 +121,14 @@ func launch(options childOptions) (*controller, error) {
 }
 
 // kill ends the controller as a power cut would, and returns once it is gone.
-// Errors: it had ended before, by itself.
+// Errors: it had ended before, by itself, and not because another leads.
 func (c *controller) kill() (err error) {
 	c.killed.Do(func() {
 		select {
 		case <-c.ended:
+			if c.cmd.ProcessState.ExitCode() == lostLead {
+				return
+			}
 			err = fmt.Errorf("the controller had ended by itself: %w", c.own)
 			return
 		default:

@@ -191,12 +191,14 @@ func (s *storm) policies() {
 // flood has fifty clients make Operations at once, two for each server.
 func (s *storm) flood() {
 	servers := *stormOperations / 2 / stormRooms
+	// So many to one under each ban: it flips every few seconds, and with it what all those wait for.
+	every := max(10, servers/20)
 	for _, each := range s.rooms {
 		for n := range servers {
 			object := server(each.namespace, n+1)
 			rack := fmt.Sprintf("%s-r%d", each.namespace, n%4)
 			object.Labels = map[string]string{"storm": "yes", "rack": rack}
-			if i := n % 10; i < len(s.bans) {
+			if i := n % every; i < len(s.bans) {
 				object.Labels[banLabel] = string(s.bans[i].effect)
 				s.banned[client.ObjectKeyFromObject(object)] = s.bans[i]
 			}

@@ -7,7 +7,7 @@ import (
 	"stargate.io/stargate/engine/ledger"
 )
 
-// Input of a forecast. Nothing of it is changed.
+// Input of a forecast. Nothing of it is changed, and its functions but Progress are safe for concurrent use.
 type Input struct {
 	// Now is when it begins.
 	Now time.Time

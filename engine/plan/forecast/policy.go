@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"slices"
 	"time"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -13,7 +14,8 @@ func (w *world) takeUpPolicies() {
 	if len(w.in.Policies) == 0 {
 		return
 	}
-	w.gate.SetPolicies(w.in.Policies)
+	// What is only told is told to nobody here.
+	w.gate.SetPolicies(slices.DeleteFunc(slices.Clone(w.in.Policies), ledger.Policy.DryRun))
 	for _, server := range w.in.Servers {
 		w.observe(w.machines[key{server.Namespace, server.Name}])
 	}

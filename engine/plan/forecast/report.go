@@ -3,6 +3,7 @@ package forecast
 import (
 	"cmp"
 	"slices"
+	"sync"
 	"time"
 
 	"stargate.io/stargate/api/v1alpha1"
@@ -10,15 +11,21 @@ import (
 )
 
 // Forecast runs the rollouts of all groups on a virtual clock: once with the time that repaves likely
-// take, and once with that which nine in ten do not exceed.
+// take, and once with that which nine in ten do not exceed. The two histories know nothing of each other,
+// and run side by side: the functions of the input are called from two goroutines.
 func Forecast(in Input) Timeline {
+	quiet := in
+	quiet.Progress = nil
+	var late *world
+	var other sync.WaitGroup
+	other.Go(func() {
+		late = newWorld(&quiet, true)
+		late.roll()
+	})
 	likely := newWorld(&in, false)
 	likely.roll()
 	t := likely.report()
-	quiet := in
-	quiet.Progress = nil
-	late := newWorld(&quiet, true)
-	late.roll()
+	other.Wait()
 	t.LateEnd = late.lastEnd()
 	for i := range t.Groups {
 		for j := range t.Groups[i].Waves {

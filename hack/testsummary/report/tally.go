@@ -87,7 +87,7 @@ func (t *Tally) Add(event Event) {
 func (t *Tally) testEnded(event Event) {
 	r := t.at(event.Package, event.Test)
 	delete(t.live, key{event.Package, event.Test})
-	parent := t.at(event.Package, parentOf(event.Test))
+	parent := t.at(event.Package, t.parentOf(event.Package, event.Test))
 	leaf := len(r.ended) == 0
 	// What a parent says about itself, beyond its subtests, counts: it may fail alone.
 	counts := leaf || event.Action == "fail" && r.ended["fail"] == 0
@@ -106,10 +106,24 @@ func (t *Tally) testEnded(event Event) {
 	case "skip":
 		why := reason(r.output)
 		if strings.HasPrefix(why, doesNotApply) {
-			t.moot[event.Package+" "+parentOf(event.Test)]++
+			t.moot[event.Package+" "+t.parentOf(event.Package, event.Test)]++
 			return
 		}
 		t.skips = append(t.skips, skip{event.Package + " " + event.Test, why})
+	}
+}
+
+// parentOf gives the test that a subtest is of; empty for a test of the package. A subtest's own name may have slashes.
+func (t *Tally) parentOf(pkg, test string) string {
+	for {
+		i := strings.LastIndexByte(test, '/')
+		if i < 0 {
+			return ""
+		}
+		test = test[:i]
+		if t.live[key{pkg, test}] != nil {
+			return test
+		}
 	}
 }
 

@@ -47,6 +47,12 @@ func TestTally(t *testing.T) {
 {"Action":"fail","Package":"p","Test":"T/b"}
 {"Action":"fail","Package":"p","Test":"T"}
 {"Action":"fail","Package":"p"}`, false, false, "1 passed, 1 failed, 0 skipped", []string{"T/b", "bad", "FAIL  p"}},
+		{"a subtest with a slash in its name has no parent but the test", `{"Action":"run","Package":"p","Test":"T"}
+{"Action":"run","Package":"p","Test":"T/once/lost"}
+{"Action":"output","Package":"p","Test":"T/once/lost","Output":"    x_test.go:1: bad\n"}
+{"Action":"fail","Package":"p","Test":"T/once/lost"}
+{"Action":"fail","Package":"p","Test":"T"}
+{"Action":"fail","Package":"p"}`, false, false, "0 passed, 1 failed, 0 skipped", []string{"T/once/lost", "bad"}},
 		{"a parent that fails alone counts", `{"Action":"run","Package":"p","Test":"T"}
 {"Action":"run","Package":"p","Test":"T/a"}
 {"Action":"pass","Package":"p","Test":"T/a"}

@@ -6,14 +6,6 @@ import (
 	"strings"
 )
 
-// parentOf gives the test that a subtest is of; empty for a test of the package.
-func parentOf(test string) string {
-	if i := strings.LastIndexByte(test, '/'); i >= 0 {
-		return test[:i]
-	}
-	return ""
-}
-
 func shorten(pkg string) string { return strings.TrimPrefix(pkg, "stargate.io/stargate/") }
 
 func seconds(s float64) string { return fmt.Sprintf("%.1f s", s) }
