@@ -37,7 +37,7 @@ func TestTally(t *testing.T) {
 	}{
 		{"a skip has its reason", skipped, false, true, "0 passed, 0 failed, 1 skipped", []string{"p TestA: needs root"}},
 		{"a skip fails where told", skipped, true, false, "0 passed, 0 failed, 1 skipped", []string{"a skip is a failure"}},
-		{"what does not apply is no skip", strings.ReplaceAll(strings.ReplaceAll(skipped, "needs root", "does not apply: voiding"), "TestA", "TestA/v1"),
+		{"what does not apply is no skip", `{"Action":"run","Package":"p","Test":"TestA"}` + "\n" + strings.ReplaceAll(strings.ReplaceAll(skipped, "needs root", "does not apply: voiding"), "TestA", "TestA/v1"),
 			true, true, "0 passed, 0 failed, 0 skipped", []string{"1 subtests do not apply to p TestA"}},
 		{"subtests count, not their parent", `{"Action":"run","Package":"p","Test":"T"}
 {"Action":"run","Package":"p","Test":"T/a"}
