@@ -95,8 +95,11 @@ test-controlplane: ## The control plane's own tests (its own module)
 sim: ## Simulation: SCHEDULES seeded histories (10000) from SEED on; SCHEDULES=1 SEED=n replays one
 	@$(SUMMARY) -- -count=1 -timeout 30m ./test/sim -args -sim.schedules=$(SCHEDULES) -sim.seed=$(SEED)
 
-e2e: build ## Through the front door: real processes, API server and kubectl; the demo and the docs too
-	@$(SUMMARY) -- -count=1 -p 1 -timeout 30m ./test/e2e/... ./test/demo/... ./test/docs/...
+e2e: build ## Through the front door: real processes, API server and kubectl
+	@$(SUMMARY) -- -count=1 -timeout 30m ./test/e2e/...
+
+test-docs: build ## The demo, and what the docs tell their readers to type, typed
+	@$(SUMMARY) -- -count=1 -p 2 -timeout 30m ./test/demo/... ./test/docs/...
 
 fault: build ## Kill, cut off and lie to the real controller at every write and call
 	@$(SUMMARY) -- -count=1 -p 1 -timeout 60m ./test/fault/...

@@ -67,6 +67,7 @@ func watches(command string) bool { return strings.HasSuffix(command, " -w") }
 
 // TestQuickStart types what the README says, in the order in which it does.
 func TestQuickStart(t *testing.T) {
+	t.Parallel()
 	newCheckout(t).walk(steps(t, "../../README.md", "Quick start"))
 }
 

@@ -13,6 +13,7 @@ import (
 // its first commit passes the guard, a new OS goes out in waves, is reverted, a slip is refused; a policy holds what is done by
 // hand, is overridden, and another one is written, tested and committed.
 func TestFleetPages(t *testing.T) {
+	t.Parallel()
 	c := newCheckout(t)
 	c.env = append(c.env, "DURATION=1s", "GIT_CONFIG_GLOBAL=/dev/null",
 		"GIT_AUTHOR_NAME=Ann", "GIT_AUTHOR_EMAIL=ann@example.com", "GIT_COMMITTER_NAME=Ann", "GIT_COMMITTER_EMAIL=ann@example.com")
