@@ -24,7 +24,7 @@ func install(t *testing.T) []*unstructured.Unstructured {
 func TestInstallOrder(t *testing.T) {
 	place := map[string]int{}
 	for i, kind := range []string{
-		"CustomResourceDefinition", "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding",
+		"CustomResourceDefinition", "Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "FlowSchema",
 		"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
 	} {
 		place[kind] = i
