@@ -7,14 +7,16 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"stargate.io/stargate/drivers/dcapi/wire/serve"
 )
 
 // withFaults serves a request as it should be, unless a fault strikes it on its way.
 func (s *Site) withFaults(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, serve.MaxRequest))
 		if err != nil {
-			refuse(w, refusal{http.StatusBadRequest, "bad_request", "reading the request: " + err.Error(), 0})
+			serve.Refuse(w, serve.BadRequest("reading the request: %v", err))
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -87,7 +89,7 @@ func (s *Site) answerWrongly(w http.ResponseWriter, r *http.Request, fault Fault
 		if fault.RetryAfter != "" {
 			w.Header().Set("Retry-After", fault.RetryAfter)
 		}
-		reply(w, fault.Status, map[string]string{"code": "internal", "message": "told to answer so"})
+		serve.Reply(w, fault.Status, map[string]string{"code": "internal", "message": "told to answer so"})
 	case Redirect:
 		w.Header().Set("Location", fault.Location)
 		w.WriteHeader(http.StatusTemporaryRedirect)

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"stargate.io/stargate/drivers/dcapi/wire/serve"
 )
 
 // endlessSize of an Endless answer: far above what any client should read.
@@ -20,7 +22,7 @@ func (s *Site) garble(w http.ResponseWriter, r *http.Request, fault Fault, body 
 		truth := map[string]any{"jobId": "job-1", "status": "accepted", "phase": "running", "message": ""}
 		_ = json.Unmarshal(kept.body.Bytes(), &truth) // without a true answer, a likely one will do
 		edit(truth)
-		reply(w, status, truth)
+		serve.Reply(w, status, truth)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -43,7 +45,7 @@ func (s *Site) garble(w http.ResponseWriter, r *http.Request, fault Fault, body 
 		_, _ = io.WriteString(w, "\x00\xff\xfe certainly not JSON")
 	case EchoSecrets:
 		echoed := r.Header.Get("Authorization") + " " + string(body)
-		reply(w, http.StatusBadRequest, map[string]string{"code": "bad_request", "message": echoed})
+		serve.Reply(w, http.StatusBadRequest, map[string]string{"code": "bad_request", "message": echoed})
 	default:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)

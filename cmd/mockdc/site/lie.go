@@ -1,9 +1,8 @@
 package site
 
 import (
-	"fmt"
-
 	"stargate.io/stargate/drivers/dcapi/wire"
+	"stargate.io/stargate/drivers/dcapi/wire/serve"
 )
 
 // AddFault puts a fault in force and gives it back with its ID.
@@ -22,12 +21,12 @@ func (s *Site) ClearFaults() { s.faults.remove(0) }
 func (s *Site) Faults() []Fault { return s.faults.list() }
 
 // lieAbout gives the truth about a job unless a fault says otherwise. The caller holds the lock.
-func (s *Site) lieAbout(view wire.Job, j *job) (wire.Job, *refusal) {
+func (s *Site) lieAbout(view wire.Job, j *job) (wire.Job, *serve.Refusal) {
 	what := subject{method: "GET", path: "/jobs/" + j.id, action: string(j.action), server: j.serverID}
 	fault, told := s.faults.take(Lie, what)
 	switch {
 	case told && fault.Sort == LieUnknown:
-		return wire.Job{}, notFound(fmt.Sprintf("job %q is not known here", j.id))
+		return wire.Job{}, serve.NotFound("job %q is not known here", j.id)
 	case told:
 		view.Phase, view.Percent, view.Facts, view.Message = wire.PhaseRunning, view.Percent/2, nil, "running"
 	}

@@ -2,7 +2,6 @@ package site
 
 import (
 	"bytes"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,15 +10,14 @@ import (
 	"strconv"
 
 	"stargate.io/stargate/drivers/dcapi/wire"
+	"stargate.io/stargate/drivers/dcapi/wire/serve"
 )
 
 // routes gives the site's handler: the DC API of its version, behind faults, and the admin calls, which never fail
 // on purpose.
 func (s *Site) routes() http.Handler {
 	calls := wire.HandlerWithOptions(api{s}, wire.StdHTTPServerOptions{
-		ErrorHandlerFunc: func(w http.ResponseWriter, _ *http.Request, err error) {
-			refuse(w, refusal{http.StatusBadRequest, wire.CodeBadRequest, err.Error(), 0})
-		},
+		ErrorHandlerFunc: serve.Malformed,
 	})
 	mux := http.NewServeMux()
 	if s.config.API == V1 {
@@ -29,29 +27,17 @@ func (s *Site) routes() http.Handler {
 	} else {
 		mux.Handle("/", calls)
 	}
+	asked := func(next http.Handler) http.Handler { return serve.Authenticated(s.config.Token, next) }
 	root := http.NewServeMux()
-	root.Handle("/", s.withFaults(s.authenticated(mux)))
-	root.Handle("GET /admin/record", s.authenticated(http.HandlerFunc(s.getRecord)))
-	root.Handle("GET /admin/faults", s.authenticated(http.HandlerFunc(s.getFaults)))
-	root.Handle("POST /admin/faults", s.authenticated(http.HandlerFunc(s.postFaults)))
-	root.Handle("DELETE /admin/faults", s.authenticated(http.HandlerFunc(s.deleteFaults)))
-	root.Handle("GET /admin/machines", s.authenticated(http.HandlerFunc(s.getMachines)))
-	root.Handle("PUT /admin/machines/{serverId}", s.authenticated(http.HandlerFunc(s.putMachine)))
-	root.Handle("DELETE /admin/machines/{serverId}", s.authenticated(http.HandlerFunc(s.deleteMachine)))
+	root.Handle("/", s.withFaults(asked(mux)))
+	root.Handle("GET /admin/record", asked(http.HandlerFunc(s.getRecord)))
+	root.Handle("GET /admin/faults", asked(http.HandlerFunc(s.getFaults)))
+	root.Handle("POST /admin/faults", asked(http.HandlerFunc(s.postFaults)))
+	root.Handle("DELETE /admin/faults", asked(http.HandlerFunc(s.deleteFaults)))
+	root.Handle("GET /admin/machines", asked(http.HandlerFunc(s.getMachines)))
+	root.Handle("PUT /admin/machines/{serverId}", asked(http.HandlerFunc(s.putMachine)))
+	root.Handle("DELETE /admin/machines/{serverId}", asked(http.HandlerFunc(s.deleteMachine)))
 	return root
-}
-
-// authenticated asks for the site's token, where it has one, of everything but GET /health.
-func (s *Site) authenticated(next http.Handler) http.Handler {
-	want := []byte("Bearer " + s.config.Token)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got := []byte(r.Header.Get("Authorization"))
-		if s.config.Token != "" && r.URL.Path != "/health" && subtle.ConstantTimeCompare(got, want) != 1 {
-			refuse(w, refusal{http.StatusUnauthorized, wire.CodeUnauthorized, "the bearer token is missing or not the site's", 0})
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // RecordDocument is what GET /admin/record answers; ?since=SEQ leaves out the events up to SEQ.
@@ -67,15 +53,17 @@ func (s *Site) getRecord(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		since = 0
 	}
-	reply(w, http.StatusOK, RecordDocument{
+	serve.Reply(w, http.StatusOK, RecordDocument{
 		Site: s.config.Name, API: s.config.API, Events: s.RecordSince(since), Reads: s.Reads(),
 	})
 }
 
-func (s *Site) getFaults(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.Faults()) }
+func (s *Site) getFaults(w http.ResponseWriter, _ *http.Request) {
+	serve.Reply(w, http.StatusOK, s.Faults())
+}
 
 func (s *Site) postFaults(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, serve.MaxRequest))
 	var fault Fault
 	if err == nil {
 		err = decodeStrict(body, &fault)
@@ -84,10 +72,10 @@ func (s *Site) postFaults(w http.ResponseWriter, r *http.Request) {
 		fault, err = s.AddFault(fault)
 	}
 	if err != nil {
-		refuse(w, refusal{http.StatusBadRequest, wire.CodeBadRequest, err.Error(), 0})
+		serve.Refuse(w, serve.BadRequest("%v", err))
 		return
 	}
-	reply(w, http.StatusCreated, fault)
+	serve.Reply(w, http.StatusCreated, fault)
 }
 
 // deleteFaults takes all faults away, or the one of ?id=ID.
@@ -96,21 +84,21 @@ func (s *Site) deleteFaults(w http.ResponseWriter, r *http.Request) {
 	if text := r.URL.Query().Get("id"); text != "" {
 		parsed, err := strconv.Atoi(text)
 		if err != nil || parsed <= 0 {
-			refuse(w, refusal{http.StatusBadRequest, wire.CodeBadRequest, fmt.Sprintf("id %q is not a fault's", text), 0})
+			serve.Refuse(w, serve.BadRequest("id %q is not a fault's", text))
 			return
 		}
 		id = parsed
 	}
-	reply(w, http.StatusOK, map[string]int{"removed": s.faults.remove(id)})
+	serve.Reply(w, http.StatusOK, map[string]int{"removed": s.faults.remove(id)})
 }
 
 func (s *Site) getMachines(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, s.Machines())
+	serve.Reply(w, http.StatusOK, s.Machines())
 }
 
 func (s *Site) putMachine(w http.ResponseWriter, r *http.Request) {
 	var machine Machine
-	if !decode(w, r, &machine) {
+	if !serve.Decode(w, r, &machine) {
 		return
 	}
 	machine.ServerID = r.PathValue("serverId")
@@ -126,10 +114,10 @@ func (s *Site) deleteMachine(w http.ResponseWriter, r *http.Request) {
 
 func (s *Site) answerDone(w http.ResponseWriter, err error) {
 	if err != nil {
-		refuse(w, *unavailable(err))
+		serve.Refuse(w, serve.Unavailable(err))
 		return
 	}
-	reply(w, http.StatusOK, map[string]string{"status": "done"})
+	serve.Reply(w, http.StatusOK, map[string]string{"status": "done"})
 }
 
 func decodeStrict(text []byte, into any) error {

@@ -2,16 +2,13 @@ package site
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"strings"
 	"time"
+
+	"stargate.io/stargate/drivers/dcapi/wire/serve"
 )
 
 // ServeConfig says how a site is put on the network.
@@ -38,49 +35,20 @@ func Serve(ctx context.Context, config ServeConfig) error {
 	if err != nil {
 		return err
 	}
-	tlsConfig, err := config.tls()
+	tlsConfig, err := serve.TLS(config.TLSCert, config.TLSKey, config.ClientCA)
 	if err != nil {
 		return errors.Join(err, site.Close())
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", config.Listen)
+	listener, address, err := serve.Listen(ctx, config.Listen, tlsConfig)
 	if err != nil {
-		return errors.Join(fmt.Errorf("listening: %w", err), site.Close())
-	}
-	scheme := "http"
-	if tlsConfig != nil {
-		scheme, listener = "https", tls.NewListener(listener, tlsConfig)
+		return errors.Join(err, site.Close())
 	}
 	if config.Log != nil {
-		_, _ = fmt.Fprintf(config.Log, "mockdc %s: DC API %s on %s://%s, %s a repave, %d events on record\n",
-			site.config.Name, site.config.API, scheme, listener.Addr(), site.config.Duration, len(site.Record()))
+		_, _ = fmt.Fprintf(config.Log, "mockdc %s: DC API %s on %s, %s a repave, %d events on record\n",
+			site.config.Name, site.config.API, address, site.config.Duration, len(site.Record()))
 	}
-	return site.serve(ctx, listener)
-}
-
-// serve answers until the context ends, then lets what is under way finish for a moment.
-func (s *Site) serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	var err error
-	select {
-	case err = <-failed:
-	case <-ctx.Done():
-		s.stop()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		err = server.Shutdown(grace)
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = server.Close()
-		}
-		if ended := <-failed; !errors.Is(ended, http.ErrServerClosed) {
-			err = errors.Join(err, ended)
-		}
-	}
-	if err != nil {
-		err = fmt.Errorf("serving: %w", err)
-	}
-	return errors.Join(err, s.Close())
+	server := &http.Server{Handler: site, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	return errors.Join(serve.Until(ctx, server, listener, site.stop), site.Close())
 }
 
 func (c ServeConfig) open() (*Site, error) {
@@ -94,44 +62,15 @@ func (c ServeConfig) open() (*Site, error) {
 	if c.Site.API != "" && c.Site.API != V1 && c.Site.API != V2 {
 		return nil, fmt.Errorf("reading --api: %q is neither v1 nor v2", c.Site.API)
 	}
+	token, err := serve.Token(c.TokenFile)
+	if err != nil {
+		return nil, err
+	}
 	if c.TokenFile != "" {
-		token, err := os.ReadFile(c.TokenFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the token: %w", err)
-		}
-		if c.Site.Token = strings.TrimSpace(string(token)); c.Site.Token == "" {
-			return nil, errors.New("reading the token: the file is empty")
-		}
+		c.Site.Token = token
 	}
 	if c.Dir == "" {
 		return New(c.Site), nil
 	}
 	return Open(c.Site, c.Dir)
-}
-
-// tls gives nil where the site is to be served in the clear.
-func (c ServeConfig) tls() (*tls.Config, error) {
-	if c.TLSCert == "" && c.TLSKey == "" {
-		if c.ClientCA != "" {
-			return nil, errors.New("reading --client-ca: it needs --tls-cert and --tls-key")
-		}
-		return nil, nil // no TLS is not an error
-	}
-	pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("reading the site's certificate and key: %w", err)
-	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
-	if c.ClientCA == "" {
-		return config, nil
-	}
-	authority, err := os.ReadFile(c.ClientCA)
-	if err != nil {
-		return nil, fmt.Errorf("reading the clients' authority: %w", err)
-	}
-	config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-	if !config.ClientCAs.AppendCertsFromPEM(authority) {
-		return nil, errors.New("reading the clients' authority: there is no certificate in PEM form")
-	}
-	return config, nil
 }

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"stargate.io/stargate/drivers/dcapi/wire"
 )
 
 // The versions of the DC API that a site can speak.
@@ -260,16 +258,6 @@ func (s *Site) settle() error {
 // the site began tells two records in memory apart.
 func (s *Site) newJobID() string {
 	return "job-" + strconv.FormatInt(s.began.UnixMilli(), 36) + "-" + strconv.FormatInt(s.state.lastSeq+1, 10)
-}
-
-// capabilities of the site's version.
-func (s *Site) capabilities() wire.Capabilities {
-	return wire.Capabilities{
-		Version: V2, Idempotent: true, Cancel: true, ChecksIdentity: true, ReportsApplied: true,
-		Actions: []wire.Action{
-			wire.ActionRepave, wire.ActionReboot, wire.ActionPowerOn, wire.ActionPowerOff, wire.ActionInspect,
-		},
-	}
 }
 
 type wallClock struct{}
