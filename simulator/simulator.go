@@ -182,6 +182,13 @@ type Machines interface {
 	Delete(ctx context.Context, name string) error
 }
 
+// Checker is implemented by Machines that can tell, before a job is accepted, that they would refuse it: names,
+// addresses, identity, documents and the host's limits, but nothing that takes a download. It must be quick.
+type Checker interface {
+	// Check gives nil, or the *Refused that Do would give now.
+	Check(job Job) error
+}
+
 // ErrCancelled is the cause of a context whose job somebody cancelled.
 var ErrCancelled = fmt.Errorf("the job was cancelled")
 
