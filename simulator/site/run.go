@@ -1,0 +1,69 @@
+package site
+
+import (
+	"context"
+	"time"
+
+	"stargate.io/stargate/simulator"
+)
+
+// again is how soon an end that could not be written down is tried again: the disk may be full for a while.
+const again = time.Second
+
+// launch has a live job done. The caller holds the lock.
+func (s *Site) launch(j *entry) {
+	ctx, giveUp := context.WithCancelCause(s.closing)
+	j.giveUp = giveUp
+	if j.cancelled { // before the simulator was started again
+		giveUp(simulator.ErrCancelled)
+	}
+	job := *j.job
+	s.runs.Go(func() {
+		defer giveUp(nil)
+		result, err := s.config.Machines.Do(ctx, job, func(p simulator.Progress) { s.progress(j, p) })
+		s.finish(j, result, err, context.Cause(ctx))
+	})
+}
+
+// progress notes how far a job is. That it has begun is kept, so that a restart does not say otherwise; how far, is not.
+func (s *Site) progress(j *entry, p simulator.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if j.end != nil {
+		return
+	}
+	j.progress = p
+	if !j.began {
+		if err := s.write(event{Kind: began, JobID: j.id}); err != nil {
+			s.log.Error("that a job has begun is not on record", "job", j.id, "error", err)
+		}
+	}
+}
+
+// finish writes down how a job ended, as soon as that can be. Until then the job is live.
+func (s *Site) finish(j *entry, result simulator.Result, err, cause error) {
+	retry := time.NewTicker(again)
+	defer retry.Stop()
+	for {
+		written := s.writeEnd(j, result, err, cause)
+		if written == nil {
+			return
+		}
+		s.log.Error("the end of a job is not on record; it is tried again", "job", j.id, "error", written)
+		select {
+		case <-retry.C:
+		case <-s.closing.Done():
+			return // it is done again, which Machines tells from its id
+		}
+	}
+}
+
+func (s *Site) writeEnd(j *entry, result simulator.Result, err, cause error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end, over := decideEnd(j, result, err, cause)
+	if !over {
+		return nil
+	}
+	return s.write(event{Kind: ended, JobID: j.id, Outcome: &end})
+}
