@@ -116,8 +116,8 @@ func TestDamage(t *testing.T) {
 		switch {
 		case at < last && err == nil:
 			t.Fatalf("byte %d of %d changed, and nobody noticed: %+v", at, len(text), got)
-		case at >= last && (err != nil || len(got) != len(life())-1):
-			t.Fatalf("byte %d of the last line changed: %d events, %v", at-last, len(got), err)
+		case at >= last && err == nil && len(got) != len(life())-1: // a crash may have made it so, or not
+			t.Fatalf("byte %d of the last line changed, and it is believed: %+v", at-last, got)
 		}
 	}
 }
