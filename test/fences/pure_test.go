@@ -11,6 +11,7 @@ import (
 // pure packages take values and give values.
 var pure = []string{
 	"engine/operation", "engine/rollout", "engine/ledger", "engine/profile", "engine/plan", "engine/fleet", "policies/rules", "gitsync/tree",
+	"simulator/health",
 }
 
 // out of a pure package's reach: clients, logs, contexts, chance, processes.
