@@ -1,0 +1,365 @@
+package network
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink"
+
+	"stargate.io/stargate/simulator"
+)
+
+var slicesSort = slices.Sort[[]string]
+
+// servers are two machines.
+var (
+	ann = simulator.Server{Name: "ann", MAC: "52:54:00:00:00:0a", IPv4: "192.168.100.10"}
+	bob = simulator.Server{Name: "bob", MAC: "52:54:00:00:00:0b", IPv4: "192.168.100.11"}
+)
+
+// ruleset gives all tables, chains and rules. nft itself prints them where it is installed.
+func ruleset(t *testing.T) []string {
+	t.Helper()
+	if path, err := exec.LookPath("nft"); err == nil {
+		out, err := exec.Command(path, "list", "ruleset").CombinedOutput()
+		if err != nil {
+			t.Fatalf("listing the rules: %v: %s", err, out)
+		}
+		return []string{string(out)}
+	}
+	conn := &nftables.Conn{}
+	chains, err := conn.ListChains()
+	must(t, err)
+	var found []string
+	for _, chain := range chains {
+		rules, err := conn.GetRules(chain.Table, chain)
+		must(t, err)
+		found = append(found, fmt.Sprintf("chain %d %s %s, %d rules", chain.Table.Family, chain.Table.Name, chain.Name, len(rules)))
+	}
+	return found
+}
+
+// foreign puts things on the host that are not the simulator's: a bridge with a port, a table with a chain that counts.
+func foreign(t *testing.T) {
+	t.Helper()
+	must(t, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: named("virbr0")}), netlink.LinkAdd(pair("eth7")))
+	for _, name := range []string{"virbr0", "eth7", "eth7-end"} {
+		must(t, onLink(name, netlink.LinkSetUp))
+	}
+	must(t, enslaveLink("eth7", "virbr0"), addAddress("virbr0", "192.168.122.1/24"))
+	conn := &nftables.Conn{}
+	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "firewall"})
+	chain := conn.AddChain(&nftables.Chain{
+		Name: "in", Table: table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter,
+	})
+	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}})
+	must(t, conn.Flush())
+}
+
+// pair is an interface that is none of ours, and its other end.
+func pair(name string) netlink.Link {
+	return &netlink.Veth{LinkAttrs: named(name), PeerName: name + "-end"}
+}
+
+func named(name string) netlink.LinkAttrs {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = name
+	return attrs
+}
+
+// open gives a network over a folder of its own.
+func open(t *testing.T) (*Network, string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "network.json")
+	n, err := Open(file, Config{})
+	must(t, err)
+	return n, file
+}
+
+// attach plugs a server in.
+func attach(t *testing.T, n *Network, server simulator.Server) Port {
+	t.Helper()
+	port, err := n.Attach(server)
+	must(t, err)
+	return port
+}
+
+// differ tells two pictures apart, line by line.
+func differ(before, after string) string {
+	was, is := strings.Split(before, "\n"), strings.Split(after, "\n")
+	var lines []string
+	for _, line := range was {
+		if !slices.Contains(is, line) {
+			lines = append(lines, "- "+line)
+		}
+	}
+	for _, line := range is {
+		if !slices.Contains(was, line) {
+			lines = append(lines, "+ "+line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestUpAndDownLeavesNothing(t *testing.T) {
+	for name, prepare := range map[string]func(*testing.T){
+		"forwarding off": func(t *testing.T) {},
+		"forwarding on":  func(t *testing.T) { must(t, writeSetting(ipForward, "1")) },
+		"forwarding on one interface, redirects refused": func(t *testing.T) {
+			must(t, writeSetting(forwardingOf("eth7"), "1"), writeSetting(acceptRedirects, "0"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			enter(t)
+			foreign(t)
+			prepare(t)
+			before := picture(t)
+			n, file := open(t)
+			must(t, n.Ensure())
+			attach(t, n, ann)
+			attach(t, n, bob)
+			if value, err := readSetting(ipForward); err != nil || value != "1" {
+				t.Errorf("forwarding is %q, %v", value, err)
+			}
+			planned, err := PlanDown(file)
+			must(t, err)
+			if during := picture(t); len(planned) < 5 || differ(before, during) == "" {
+				t.Fatalf("the plan is %v, and nothing is up", planned)
+			}
+			var done []Step
+			must(t, Down(file, func(s Step) { done = append(done, s) }))
+			if !slices.Equal(planned, done) {
+				t.Errorf("planned %v, done %v", planned, done)
+			}
+			if d := differ(before, picture(t)); d != "" {
+				t.Errorf("the host is not as before:\n%s", d)
+			}
+			if _, err := os.Stat(file); !os.IsNotExist(err) {
+				t.Errorf("the record is still there: %v", err)
+			}
+			if again, err := PlanDown(file); err != nil || len(again) != 0 {
+				t.Errorf("down of nothing would do %v, %v", again, err)
+			}
+		})
+	}
+}
+
+func TestDryRunTouchesNothing(t *testing.T) {
+	enter(t)
+	n, file := open(t)
+	must(t, n.Ensure())
+	port := attach(t, n, ann)
+	before := picture(t)
+	steps, err := PlanDown(file)
+	must(t, err)
+	if d := differ(before, picture(t)); d != "" {
+		t.Errorf("the plan changed the host:\n%s", d)
+	}
+	var said []string
+	for _, s := range steps {
+		said = append(said, s.String())
+	}
+	want := []string{
+		"ip link delete " + port.Tap,
+		"ip link delete stargate-br0",
+		"nft: delete tables inet stargate and bridge stargate",
+		"sysctl net/ipv4/ip_forward = 0",
+		"remove " + file,
+	}
+	if !slices.Equal(said, want) {
+		t.Errorf("said\n%s\nwant\n%s", strings.Join(said, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestEnsureRepairs(t *testing.T) {
+	enter(t)
+	n, file := open(t)
+	must(t, n.Ensure())
+	port := attach(t, n, ann)
+	attach(t, n, bob)
+	whole := picture(t)
+	must(t, n.Ensure())
+	if d := differ(whole, picture(t)); d != "" {
+		t.Fatalf("twice is not once:\n%s", d)
+	}
+	for name, damage := range map[string]func() error{
+		"the tables are gone":   func() error { return dropRules(DefaultTable) },
+		"the bridge is gone":    func() error { return removeLink(DefaultBridge) },
+		"the bridge is down":    func() error { return onLink(DefaultBridge, netlink.LinkSetDown) },
+		"forwarding is off":     func() error { return writeSetting(ipForward, "0") },
+		"IPv6 is on":            func() error { return writeSetting(disableIPv6Of(port.Tap), "0") },
+		"a tap is gone":         func() error { return removeLink(port.Tap) },
+		"a tap is down":         func() error { return onLink(port.Tap, netlink.LinkSetDown) },
+		"a tap is unplugged":    func() error { return onLink(port.Tap, netlink.LinkSetNoMaster) },
+		"the rules have a hole": func() error { return emptySet("taps") },
+		"the address is gone": func() error {
+			return onLink(DefaultBridge, func(l netlink.Link) error {
+				a, err := netlink.ParseAddr("192.168.100.1/24")
+				if err != nil {
+					return err
+				}
+				return netlink.AddrDel(l, a)
+			})
+		},
+	} {
+		must(t, damage())
+		if differ(whole, picture(t)) == "" {
+			t.Errorf("%s: the picture does not show it", name)
+		}
+		// A simulator that was started again repairs as well as one that runs.
+		again, err := Open(file, Config{})
+		must(t, err)
+		must(t, again.Ensure())
+		if d := differ(withoutTapMACs(whole), withoutTapMACs(picture(t))); d != "" {
+			t.Errorf("%s, and was not repaired:\n%s", name, d)
+		}
+	}
+}
+
+// withoutTapMACs leaves out what the kernel draws anew for each tap: the MAC of the host's end, which nobody speaks with.
+func withoutTapMACs(picture string) string {
+	lines := strings.Split(picture, "\n")
+	for i, line := range lines {
+		if fields := strings.Fields(line); strings.HasPrefix(line, "link sg-") && len(fields) == 6 {
+			lines[i] = strings.Join(slices.Delete(fields, 3, 4), " ")
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func emptySet(name string) error {
+	conn := &nftables.Conn{}
+	table := &nftables.Table{Family: nftables.TableFamilyBridge, Name: DefaultTable}
+	set, err := conn.GetSetByName(table, name)
+	if err != nil {
+		return err
+	}
+	conn.FlushSet(set)
+	return conn.Flush()
+}
+
+func TestCollisionsAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(t *testing.T)
+		says    string // "" for no refusal
+	}{
+		"nothing":               {func(t *testing.T) { foreign(t) }, ""},
+		"an address in it":      {func(t *testing.T) { foreign(t); must(t, addAddress("eth7", "192.168.100.77/32")) }, "192.168.100.77/32 of interface eth7"},
+		"a subnet around it":    {func(t *testing.T) { foreign(t); must(t, addAddress("virbr0", "192.168.50.1/16")) }, "192.168.50.1/16 of interface virbr0"},
+		"a route into it":       {func(t *testing.T) { foreign(t); must(t, addRoute("virbr0", "192.168.100.128/25", "192.168.122.9")) }, "192.168.100.128/25 by interface virbr0"},
+		"a default route":       {func(t *testing.T) { foreign(t); must(t, addRoute("virbr0", "0.0.0.0/0", "192.168.122.9")) }, ""},
+		"the halves of a VPN":   {func(t *testing.T) { foreign(t); must(t, addRoute("virbr0", "128.0.0.0/1", "192.168.122.9")) }, ""},
+		"a bridge of that name": {func(t *testing.T) { must(t, netlink.LinkAdd(&netlink.Bridge{LinkAttrs: named(DefaultBridge)})) }, "ip link delete stargate-br0"},
+		"a table of that name": {func(t *testing.T) {
+			conn := &nftables.Conn{}
+			conn.AddTable(&nftables.Table{Family: nftables.TableFamilyBridge, Name: DefaultTable})
+			must(t, conn.Flush())
+		}, "nft delete table bridge stargate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			enter(t)
+			c.prepare(t)
+			before := picture(t)
+			n, file := open(t)
+			view := Look(file, n.config)
+			err := n.Ensure()
+			if c.says == "" {
+				must(t, err)
+				if view.Problem != "" || view.Unknown != "" {
+					t.Errorf("Look sees %+v", view)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), c.says) || view.Problem != err.Error() {
+				t.Fatalf("got %v, and Look says %q; want a refusal that says %q", err, view.Problem, c.says)
+			}
+			if d := differ(before, picture(t)); d != "" {
+				t.Errorf("it was refused, and changed:\n%s", d)
+			}
+			if _, err := os.Stat(file); !os.IsNotExist(err) {
+				t.Errorf("it was refused, and recorded: %v", err)
+			}
+		})
+	}
+}
+
+func TestDownLeavesWhatIsNotOurs(t *testing.T) {
+	enter(t)
+	n, file := open(t)
+	must(t, n.Ensure())
+	port := attach(t, n, ann)
+	// Somebody took ours away, and made their own under the same names.
+	must(t, removeLink(DefaultBridge), netlink.LinkAdd(&netlink.Bridge{LinkAttrs: named(DefaultBridge)}),
+		removeLink(port.Tap), netlink.LinkAdd(&netlink.Veth{LinkAttrs: named(port.Tap), PeerName: "its-end"}))
+	if err := n.Ensure(); err == nil || !strings.Contains(err.Error(), DefaultBridge) {
+		t.Errorf("another's bridge was taken for ours: %v", err)
+	}
+	must(t, Down(file, nil))
+	for _, name := range []string{DefaultBridge, port.Tap} {
+		if _, err := netlink.LinkByName(name); err != nil {
+			t.Errorf("%s was somebody else's, and is gone: %v", name, err)
+		}
+	}
+}
+
+func TestAnotherBootKeepsItsSettings(t *testing.T) {
+	enter(t)
+	n, file := open(t)
+	must(t, n.Ensure())
+	// The host started again: what the record says of its settings is of another time, and somebody wants forwarding now.
+	old := *n.record
+	old.Where = "another boot"
+	must(t, format.Write(file, old))
+	steps, err := PlanDown(file)
+	must(t, err)
+	for _, s := range steps {
+		if s.deed == set {
+			t.Errorf("it would do %s", s)
+		}
+	}
+	again, err := Open(file, Config{})
+	must(t, err)
+	must(t, again.Ensure())
+	if again.record.Settings != nil {
+		t.Errorf("forwarding was on, and %v is to be restored", again.record.Settings)
+	}
+}
+
+func TestConfigMayNotChangeUnderMachines(t *testing.T) {
+	enter(t)
+	n, file := open(t)
+	must(t, n.Ensure())
+	for _, c := range []Config{{Bridge: "other0"}, {Table: "other"}} {
+		other, err := Open(file, c)
+		must(t, err)
+		if err := other.Ensure(); err == nil || !strings.Contains(err.Error(), "simulator down") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+func TestLookSeesFirewalls(t *testing.T) {
+	enter(t)
+	n, file := open(t)
+	must(t, n.Ensure())
+	if view := Look(file, n.config); len(view.Drops) != 0 || !view.Forwarding || view.Problem != "" {
+		t.Errorf("of our own it says %+v", view)
+	}
+	conn := &nftables.Conn{}
+	drop := nftables.ChainPolicyDrop
+	conn.AddChain(&nftables.Chain{
+		Name: "FORWARD", Table: conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "filter"}),
+		Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter, Policy: &drop,
+	})
+	must(t, conn.Flush())
+	if view := Look(file, n.config); !slices.Equal(view.Drops, []string{"ip filter FORWARD"}) {
+		t.Errorf("it says %+v", view)
+	}
+}
