@@ -16,6 +16,7 @@ require (
 	github.com/google/cel-go v0.31.0
 	github.com/google/nftables v0.3.0
 	github.com/hiddeco/sshsig v0.2.0
+	github.com/kdomanski/iso9660 v0.4.0
 	github.com/mattn/go-runewidth v0.0.16
 	github.com/oapi-codegen/runtime v1.8.0
 	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2

@@ -1,0 +1,72 @@
+package seed
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/kdomanski/iso9660"
+)
+
+// Write makes the seed's ISO file. After a crash there is the old file or the new; what was begun is called PATH.new,
+// and the next Write takes its place. Errors: *simulator.Refused for a seed that cannot be, see Check.
+func Write(path string, s Seed) error {
+	documents, err := s.Documents()
+	if err != nil {
+		return err
+	}
+	begun := path + ".new"
+	if err := writeISO(begun, documents); err != nil {
+		return errors.Join(fmt.Errorf("writing the seed of %s: %w", s.Server.Name, err), os.Remove(begun))
+	}
+	if err := os.Rename(begun, path); err != nil {
+		return fmt.Errorf("writing the seed of %s: %w", s.Server.Name, err)
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// writeISO writes documents to a new file that only its owner reads: there are secrets in them.
+func writeISO(path string, documents map[string][]byte) (err error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) //nolint:gosec // the folder is the operator's choice
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	writer, err := iso9660.NewWriter()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, writer.Cleanup()) }()
+	names := make([]string, 0, len(documents))
+	for name := range documents {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := writer.AddFile(bytes.NewReader(documents[name]), name); err != nil {
+			return err
+		}
+	}
+	if err := writer.WriteTo(file, Label); err != nil {
+		return err
+	}
+	return file.Sync()
+}
+
+// syncFolder makes a new file's name outlive a power cut.
+func syncFolder(dir string) error {
+	folder, err := os.Open(dir) //nolint:gosec // the folder is the operator's choice
+	if err != nil {
+		return fmt.Errorf("opening the machine's folder: %w", err)
+	}
+	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
+		return fmt.Errorf("syncing the machine's folder: %w", err)
+	}
+	return nil
+}
