@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/kdomanski/iso9660"
+
+	"stargate.io/stargate/simulator/statefile"
 )
 
 // Write makes the seed's ISO file. After a crash there is the old file or the new; what was begun is called PATH.new,
@@ -22,10 +23,10 @@ func Write(path string, s Seed) error {
 	if err := writeISO(begun, documents); err != nil {
 		return errors.Join(fmt.Errorf("writing the seed of %s: %w", s.Server.Name, err), os.Remove(begun))
 	}
-	if err := os.Rename(begun, path); err != nil {
+	if err := statefile.Rename(begun, path); err != nil {
 		return fmt.Errorf("writing the seed of %s: %w", s.Server.Name, err)
 	}
-	return syncFolder(filepath.Dir(path))
+	return nil
 }
 
 // writeISO writes documents to a new file that only its owner reads: there are secrets in them.
@@ -57,16 +58,4 @@ func writeISO(path string, documents map[string][]byte) (err error) {
 		return err
 	}
 	return file.Sync()
-}
-
-// syncFolder makes a new file's name outlive a power cut.
-func syncFolder(dir string) error {
-	folder, err := os.Open(dir) //nolint:gosec // the folder is the operator's choice
-	if err != nil {
-		return fmt.Errorf("opening the machine's folder: %w", err)
-	}
-	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
-		return fmt.Errorf("syncing the machine's folder: %w", err)
-	}
-	return nil
 }
