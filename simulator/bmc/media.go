@@ -86,17 +86,17 @@ func (c *Controller) ejectMedia(w http.ResponseWriter, r *http.Request) {
 func readInsertion(members map[string]json.RawMessage) (insertion, *fault) {
 	const action = "VirtualMedia.InsertMedia"
 	var wanted insertion
-	var image, method, protocol string
+	var image, kind, method, protocol string
 	inserted, protected := true, true
 	for name, into := range map[string]any{
 		"Image": &image, "Inserted": &inserted, "WriteProtected": &protected, "UserName": &wanted.user, "Password": &wanted.password,
-		"TransferMethod": &method, "TransferProtocolType": &protocol,
+		"MediaType": &kind, "TransferMethod": &method, "TransferProtocolType": &protocol,
 	} {
 		if value := members[name]; value != nil && json.Unmarshal(value, into) != nil {
 			return wanted, wrongType(name, fmt.Sprintf("%T", into)[1:])
 		}
 	}
-	if refused := onlyParameters(action, members, "Image", "Inserted", "WriteProtected", "UserName", "Password", "TransferMethod", "TransferProtocolType"); refused != nil {
+	if refused := onlyParameters(action, members, "Image", "Inserted", "WriteProtected", "UserName", "Password", "MediaType", "TransferMethod", "TransferProtocolType"); refused != nil {
 		return wanted, refused
 	}
 	switch {
@@ -106,6 +106,8 @@ func readInsertion(members map[string]json.RawMessage) (insertion, *fault) {
 		return wanted, parameterValue(action, "Inserted", "false", "a medium is put in at once: leave it out")
 	case !protected:
 		return wanted, parameterValue(action, "WriteProtected", "false", "a CD cannot be written: leave it out")
+	case kind != "" && kind != "CD" && kind != "DVD":
+		return wanted, parameterValue(action, "MediaType", kind, "this drive takes CD and DVD")
 	case len(image) > maxURL:
 		return wanted, parameterValue(action, "Image", image[:80], fmt.Sprintf("an image's URL may be %d bytes long", maxURL))
 	}
