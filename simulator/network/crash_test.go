@@ -1,6 +1,7 @@
 package network
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -32,13 +33,14 @@ func life(file string, before func(Step) error) error {
 		return err
 	}
 	n.before = before
+	ctx := context.Background() // a killed child has no test's
 	for _, do := range []func() error{
 		n.Ensure,
-		func() error { _, err := n.Attach(ann); return err },
-		func() error { _, err := n.Attach(bob); return err },
-		func() error { return n.Cut(ann.Name) },
-		func() error { return n.Detach(bob.Name) },
-		func() error { return n.Mend(ann.Name) },
+		func() error { _, err := n.Tap(ctx, ann); return err },
+		func() error { _, err := n.Tap(ctx, bob); return err },
+		func() error { return n.Cut(ctx, ann.Name) },
+		func() error { return n.Keep(ctx, []string{ann.Name}) },
+		func() error { return n.Mend(ctx, ann.Name) },
 		n.Ensure,
 	} {
 		if err := do(); err != nil {

@@ -86,9 +86,12 @@ func open(t *testing.T) (*Network, string) {
 // attach plugs a server in.
 func attach(t *testing.T, n *Network, server simulator.Server) Port {
 	t.Helper()
-	port, err := n.Attach(server)
+	tap, err := n.Tap(t.Context(), server)
 	must(t, err)
-	return port
+	if port := n.Ports()[server.Name]; port.Tap != tap || tap == "" {
+		t.Fatalf("server %s has tap %q, and port %+v", server.Name, tap, port)
+	}
+	return n.Ports()[server.Name]
 }
 
 // differ tells two pictures apart, line by line.

@@ -1,12 +1,13 @@
 package network
 
 import (
+	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"reflect"
+	"slices"
 	"sync"
 
 	"stargate.io/stargate/simulator"
@@ -23,9 +24,6 @@ type Network struct {
 	// before is asked before each step; an error of its leaves the host as a crash there would. Tests set it.
 	before func(Step) error
 }
-
-// ErrDown is the error of what needs a network that is up: Ensure makes it.
-var ErrDown = errors.New("the machines' network is not up")
 
 // Open reads what was done before. It does nothing to the host.
 // file is network.json, in a state folder that the caller owns.
@@ -108,28 +106,46 @@ func (n *Network) carry(r record, steps []Step, report func(Step)) error {
 	return nil
 }
 
-// Attach plugs a Server in, and gives its port; one that is plugged in is brought to its Server's addresses. Its machine
-// is to be off when those change.
-// Errors: *simulator.Refused for a name, MAC or IPv4 that cannot be; ErrDown.
-func (n *Network) Attach(server simulator.Server) (Port, error) {
+// Check refuses a Server whose name, MAC or IPv4 cannot be plugged in here.
+// Errors: *simulator.Refused.
+func (n *Network) Check(server simulator.Server) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	r := record{Config: n.config}
+	if n.record != nil {
+		r = *n.record
+	}
+	_, err := r.admit(server)
+	return err
+}
+
+// Tap plugs a Server in, with its cable whole, and gives the name of its tap. The network is made first where it is not
+// there; a Server that is plugged in is brought to its addresses, and its machine is to be off when those change.
+// Errors: *simulator.Refused for a name, MAC or IPv4 that cannot be; what Ensure refuses.
+func (n *Network) Tap(ctx context.Context, server simulator.Server) (string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return "", fmt.Errorf("plugging server %s in: %w", server.Name, err)
+	}
 	if n.record == nil {
-		return Port{}, ErrDown
+		if err := n.ensure(); err != nil {
+			return "", err
+		}
 	}
 	port, err := n.record.admit(server)
 	if err != nil {
-		return Port{}, err
+		return "", err
 	}
 	if _, ours := n.record.Ports[server.Name]; !ours {
 		if err := free(port.Tap, server.Name); err != nil {
-			return Port{}, err
+			return "", err
 		}
 	}
 	if err := n.save(n.record.with(server.Name, port)); err != nil {
-		return Port{}, err
+		return "", err
 	}
-	return port, n.ensure()
+	return port.Tap, n.ensure()
 }
 
 // free refuses a tap that is there before it is recorded: it would be taken for ours, and taken away.
@@ -145,44 +161,62 @@ func free(tap, machine string) error {
 	return nil
 }
 
-// Detach takes a machine's port away. One that has none is detached.
-func (n *Network) Detach(name string) error {
+// Remove takes a machine's port away. To remove none is done.
+func (n *Network) Remove(ctx context.Context, name string) error {
+	return n.unplug(ctx, func(plugged string) bool { return plugged == name })
+}
+
+// Keep takes away the ports of all machines that are not named.
+func (n *Network) Keep(ctx context.Context, names []string) error {
+	return n.unplug(ctx, func(plugged string) bool { return !slices.Contains(names, plugged) })
+}
+
+func (n *Network) unplug(ctx context.Context, which func(name string) bool) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.record == nil {
+	if n.record == nil || !slices.ContainsFunc(n.record.names(), which) {
 		return nil
 	}
-	port, plugged := n.record.Ports[name]
-	if !plugged {
-		return nil
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("unplugging machines: %w", err)
 	}
 	now, err := survey()
 	if err != nil {
 		return err
 	}
-	left := n.record.without(name)
-	steps := append(n.record.unplug(port, now), Step{deed: loadTables, name: left.Table})
-	if err := n.carry(left, steps, nil); err != nil {
+	left := *n.record
+	var steps []Step
+	for _, name := range n.record.names() {
+		if which(name) {
+			steps = append(steps, n.record.unplug(n.record.Ports[name], now)...)
+			left = left.without(name)
+		}
+	}
+	if err := n.carry(left, append(steps, Step{deed: loadTables, name: left.Table}), nil); err != nil {
 		return err
 	}
 	return n.save(left)
 }
 
-// Cut pulls a machine's cable, as a fault, until Mend. It stays pulled over restarts of the simulator.
-func (n *Network) Cut(name string) error { return n.cable(name, true) }
+// Cut pulls a machine's cable, as a fault, until Mend or the next Tap. It stays pulled over restarts of the simulator.
+func (n *Network) Cut(ctx context.Context, name string) error { return n.cable(ctx, name, true) }
 
 // Mend puts the cable back.
-func (n *Network) Mend(name string) error { return n.cable(name, false) }
+func (n *Network) Mend(ctx context.Context, name string) error { return n.cable(ctx, name, false) }
 
-func (n *Network) cable(name string, cut bool) error {
+func (n *Network) cable(ctx context.Context, name string, cut bool) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.record == nil {
-		return ErrDown
+	var port Port
+	plugged := false
+	if n.record != nil {
+		port, plugged = n.record.Ports[name]
 	}
-	port, plugged := n.record.Ports[name]
 	if !plugged {
-		return simulator.Refuse(simulator.ReasonBadRequest, "server %.80q has no network to cut: it was never made, or was deleted", name)
+		return simulator.Refuse(simulator.ReasonBadRequest, "server %.80q is not plugged in: it was never started, or was deleted", name)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("changing the cable of server %s: %w", name, err)
 	}
 	port.Cut = cut
 	if err := n.save(n.record.with(name, port)); err != nil {
@@ -196,13 +230,9 @@ func (n *Network) Ports() map[string]Port {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.record == nil {
-		return map[string]Port{}
+		return nil
 	}
-	ports := maps.Clone(n.record.Ports)
-	if ports == nil {
-		ports = map[string]Port{}
-	}
-	return ports
+	return maps.Clone(n.record.Ports)
 }
 
 // Gateway is the bridge's address with the subnet's length, for the machines' network configuration.

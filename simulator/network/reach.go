@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -22,19 +21,21 @@ const (
 )
 
 // Reach tells whether a machine answers on its network. It asks by ARP from the bridge, which a kernel answers whatever
-// its firewall says, and waits for at most two seconds, or until ctx ends.
-// Errors: the host's network does not let it ask, which says nothing of the machine.
-func (n *Network) Reach(ctx context.Context, machine netip.Addr) (bool, error) {
-	if !n.config.Subnet.Contains(machine) {
-		return false, fmt.Errorf("asking for %s: it is not in subnet %s", machine, n.config.Subnet)
+// its firewall says, and waits for at most two seconds, or until ctx ends. Where the host does not let it ask, it first
+// mends the host; what still cannot be asked is not held against the machine.
+func (n *Network) Reach(ctx context.Context, ipv4 string) bool {
+	machine, err := netip.ParseAddr(ipv4)
+	if err != nil || !n.config.Subnet.Contains(machine) {
+		return false // nobody can be there
 	}
 	reached, err := n.ask(ctx, machine)
-	if err != nil {
-		return false, fmt.Errorf("asking for %s on bridge %s: %w", machine, n.config.Bridge, err)
+	if err != nil && n.Ensure() == nil {
+		reached, err = n.ask(ctx, machine)
 	}
-	return reached, nil
+	return reached || err != nil
 }
 
+// ask gives an error for what says nothing of the machine.
 func (n *Network) ask(ctx context.Context, machine netip.Addr) (bool, error) {
 	bridge, err := netlink.LinkByName(n.config.Bridge)
 	if err != nil {

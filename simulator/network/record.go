@@ -73,8 +73,7 @@ func load(path string) (*record, error) {
 	return &r, nil
 }
 
-// admit says which port a Server gets, or why none. A Server that has one already gets the same tap, and its cable stays
-// as it is.
+// admit says which port a Server gets, or why none. A Server that has one already gets the same tap.
 func (r record) admit(server simulator.Server) (Port, error) {
 	if err := simulator.ValidName(server.Name); err != nil {
 		return Port{}, err
@@ -87,7 +86,7 @@ func (r record) admit(server simulator.Server) (Port, error) {
 	if err != nil {
 		return Port{}, err
 	}
-	port := Port{Tap: tapName(r.Bridge, server.Name), MAC: mac, IPv4: address, Cut: r.Ports[server.Name].Cut}
+	port := Port{Tap: tapName(r.Bridge, server.Name), MAC: mac, IPv4: address}
 	for _, name := range r.names() {
 		if other := r.Ports[name]; name != server.Name && other.Tap == port.Tap {
 			return Port{}, bad(server, "its tap %s would be that of server %q: rename one of them", port.Tap, name)

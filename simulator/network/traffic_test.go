@@ -13,6 +13,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"stargate.io/stargate/simulator"
 )
 
 const gateway = "192.168.100.1"
@@ -63,7 +65,7 @@ func world(t *testing.T) (n *Network, outside *namespace, a, b *guest) {
 	a, b = plugGuest(t, portA, gateway), plugGuest(t, portB, gateway)
 	// The kernel lets a port take part a moment after its other end is opened.
 	for _, port := range []Port{portA, portB} {
-		eventually(t, "the guest there", func() bool { ok, err := n.Reach(t.Context(), port.IPv4); must(t, err); return ok })
+		eventually(t, "the guest there", func() bool { return n.Reach(t.Context(), port.IPv4.String()) })
 	}
 	return n, outside, a, b
 }
@@ -220,19 +222,14 @@ func TestTheBridgeIsNotTaught(t *testing.T) {
 
 func TestReachCutAndMend(t *testing.T) {
 	n, _, _, _ := world(t)
-	reaches := func(address string) bool {
-		t.Helper()
-		ok, err := n.Reach(t.Context(), netip.MustParseAddr(address))
-		must(t, err)
-		return ok
-	}
+	reaches := func(address string) bool { return n.Reach(t.Context(), address) }
 	if !reaches(ann.IPv4) || !reaches(bob.IPv4) {
 		t.Fatal("machines that answer are not reached")
 	}
 	if reaches("192.168.100.99") {
 		t.Error("nobody was reached")
 	}
-	must(t, n.Cut(ann.Name), n.Ensure())
+	must(t, n.Cut(t.Context(), ann.Name), n.Ensure())
 	if reaches(ann.IPv4) || !n.Ports()[ann.Name].Cut {
 		t.Error("a machine with its cable cut was reached")
 	}
@@ -243,22 +240,57 @@ func TestReachCutAndMend(t *testing.T) {
 	if reaches(ann.IPv4) || !reaches(bob.IPv4) {
 		t.Error("after a restart another cable is cut")
 	}
-	must(t, n.Mend(ann.Name))
+	must(t, n.Mend(t.Context(), ann.Name))
 	if !reaches(ann.IPv4) {
 		t.Error("a mended machine is not reached")
 	}
-	if _, err := n.Reach(t.Context(), netip.MustParseAddr("10.9.0.2")); err == nil {
-		t.Error("it asked outside the subnet")
+	must(t, n.Cut(t.Context(), ann.Name))
+	attach(t, n, ann)
+	if !reaches(ann.IPv4) {
+		t.Error("a machine that is started again is not reached")
+	}
+	for _, nobody := range []string{"10.9.0.2", "", "fe80::1", "localhost"} {
+		if reaches(nobody) {
+			t.Errorf("%q was reached", nobody)
+		}
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	begun := time.Now()
-	if ok, err := n.Reach(ended, netip.MustParseAddr("192.168.100.99")); ok || err != nil || time.Since(begun) > time.Second {
-		t.Errorf("after the end of its context: %v, %v, %v", ok, err, time.Since(begun))
+	if n.Reach(ended, "192.168.100.99") || time.Since(begun) > time.Second {
+		t.Errorf("after the end of its context it took %v", time.Since(begun))
 	}
-	for _, do := range []func(string) error{n.Cut, n.Mend} {
-		if err := do("nobody"); err == nil {
+	for _, do := range []func(context.Context, string) error{n.Cut, n.Mend} {
+		if err := do(t.Context(), "nobody"); err == nil {
 			t.Error("the cable of nobody was cut")
 		}
+	}
+}
+
+// TestReachMendsTheHost: a bridge that somebody took away is not the machine's fault.
+func TestReachMendsTheHost(t *testing.T) {
+	n, _, _, _ := world(t)
+	must(t, removeLink(DefaultBridge))
+	eventually(t, "the machine reached by a new bridge", func() bool { return n.Reach(t.Context(), ann.IPv4) })
+}
+
+func TestKeepAndRemove(t *testing.T) {
+	enter(t)
+	n, _ := open(t)
+	must(t, n.Remove(t.Context(), "nobody"), n.Keep(t.Context(), nil))
+	tap := attach(t, n, ann).Tap // without an Ensure before it
+	attach(t, n, bob)
+	must(t, n.Keep(t.Context(), []string{bob.Name, "carol"}))
+	if _, err := netlink.LinkByName(tap); err == nil || len(n.Ports()) != 1 || n.Ports()[bob.Name].Tap == "" {
+		t.Errorf("it keeps %v; %s: %v", n.Ports(), tap, err)
+	}
+	// The address is free again.
+	must(t, n.Check(simulator.Server{Name: "carol", MAC: ann.MAC, IPv4: ann.IPv4}))
+	if err := n.Check(simulator.Server{Name: "carol", MAC: ann.MAC, IPv4: bob.IPv4}); err == nil {
+		t.Error("an address was given twice")
+	}
+	must(t, n.Remove(t.Context(), bob.Name), n.Remove(t.Context(), bob.Name))
+	if len(n.Ports()) != 0 {
+		t.Errorf("it still has %v", n.Ports())
 	}
 }
