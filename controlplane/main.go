@@ -61,6 +61,7 @@ func parse(args []string) (server.Options, error) {
 	fs.StringVar(&o.Bind, "bind", "127.0.0.1", "`address` to listen on")
 	fs.IntVar(&o.Port, "port", 0, "port to listen on; 0 takes the one of the last run, or a free one")
 	fs.StringVar(&o.Advertise, "advertise", "", "`address` at which other machines reach this server (default: --bind)")
+	fs.StringVar(&o.Join, "join-address", "", "`address` at which nodes join: listened on beside --bind, and advertised; the machine may get it later")
 	fs.StringVar(&o.ServiceRange, "service-range", "10.96.0.0/16", "`CIDR` of Service addresses; fixed by the first start")
 	fs.StringVar(&o.ReadyFile, "ready-file", "", "`file` that holds the URL for as long as the server is ready")
 	fs.StringVar(&o.AuditLog, "audit-log", "", "`file` of audit events (who did what, no bodies); none if empty")

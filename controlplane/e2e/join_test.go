@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -70,6 +71,7 @@ func TestNodeJoins(t *testing.T) {
 
 	config := &rest.Config{Host: cluster.Server, BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: cluster.CertificateAuthorityData}}
 	node := "node-" + id
+	kubeadmReads(t, clientFor(t, config), node)
 	key, cert := certificate(t, clientFor(t, config), node)
 	config.BearerToken, config.KeyData, config.CertData = "", key, cert
 	kubelet := clientFor(t, config)
@@ -97,6 +99,30 @@ func TestNodeJoins(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// kubeadmReads what kubeadm reads with a bootstrap token before it starts a kubelet, and that it can read nothing else.
+func kubeadmReads(t *testing.T, c kubernetes.Interface, node string) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"kubeadm-config": "controlPlaneEndpoint: \"" + strings.TrimPrefix(shared.url, "https://") + "\"",
+		"kubelet-config": "clientCAFile: /etc/kubernetes/pki/ca.crt",
+	} {
+		config, err := c.CoreV1().ConfigMaps("kube-system").Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil || !strings.Contains(config.Data["ClusterConfiguration"]+config.Data["kubelet"], want) {
+			t.Errorf("reading %s: %v; want %s in %v", name, err, want, config.Data)
+		}
+	}
+	if _, err := c.CoreV1().Nodes().Get(t.Context(), node, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("looking whether the node is there already: got %v, want NotFound", err)
+	}
+	_, configs := c.CoreV1().ConfigMaps("kube-system").Get(t.Context(), "extension-apiserver-authentication", metav1.GetOptions{})
+	_, nodes := c.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	for what, err := range map[string]error{"another ConfigMap": configs, "all nodes": nodes} {
+		if !apierrors.IsForbidden(err) {
+			t.Errorf("reading %s: got %v, want Forbidden", what, err)
+		}
+	}
 }
 
 // certificate asks for a kubelet's client certificate and waits until it is approved and signed.
@@ -158,6 +184,53 @@ func TestAdvertises(t *testing.T) {
 	config.ServerName = "192.0.2.1" // what the certificate is checked for
 	if _, err := clientFor(t, config).Discovery().ServerVersion(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestJoinAddress: the administrator stays on loopback, nodes are told of the other address, and both are served.
+func TestJoinAddress(t *testing.T) {
+	const beside = "127.0.0.2" // what stands for a bridge here: all of 127/8 is this machine
+	p := begin(t, "--join-address", beside)
+	port := p.url[strings.LastIndex(p.url, ":"):]
+	if want := "https://127.0.0.1" + port; p.config(t).Host != want {
+		t.Errorf("the kubeconfig says %s, want %s", p.config(t).Host, want)
+	}
+	info, err := p.client(t).CoreV1().ConfigMaps("kube-public").Get(t.Context(), "cluster-info", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "https://" + beside + port
+	if !strings.Contains(info.Data["kubeconfig"], want) {
+		t.Errorf("cluster-info does not say %s:\n%s", want, info.Data["kubeconfig"])
+	}
+	config := p.config(t)
+	config.Host = want
+	if _, err := clientFor(t, config).Discovery().ServerVersion(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKubeletConfigurationIsTheOperators: it is made once, and what somebody changed in it stays.
+func TestKubeletConfigurationIsTheOperators(t *testing.T) {
+	p := begin(t)
+	maps := p.client(t).CoreV1().ConfigMaps("kube-system")
+	config, err := maps.Get(t.Context(), "kubelet-config", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Data["kubelet"] += "maxPods: 7\n"
+	if _, err := maps.Update(t.Context(), config, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.stop(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.start(); err != nil {
+		t.Fatal(err)
+	}
+	config, err = p.client(t).CoreV1().ConfigMaps("kube-system").Get(t.Context(), "kubelet-config", metav1.GetOptions{})
+	if err != nil || !strings.Contains(config.Data["kubelet"], "maxPods: 7") {
+		t.Errorf("after a restart: %v, %v", config.Data, err)
 	}
 }
 

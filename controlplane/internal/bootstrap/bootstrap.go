@@ -1,8 +1,9 @@
 // Package bootstrap puts the objects in place that a cluster needs before
 // anybody can work with it: Kubernetes' own roles, and what kubeadm calls its
-// bootstrap-token and cluster-info phases, so that nodes can join.
+// bootstrap-token, cluster-info and upload-config phases, so that nodes can join,
+// with kubeadm or by themselves.
 //
-// In: a client above authorization and the address to publish. Out: objects in
+// In: a client above authorization and what to publish. Out: objects in
 // the API. It must never take back what an operator changed in the roles of
 // Kubernetes, nor what others put beside ours.
 package bootstrap
@@ -27,12 +28,23 @@ const (
 // task makes one object. It is repeated when another one failed, and so must not mind finding its work done.
 type task = func(context.Context) error
 
-// Apply writes the objects; kubeconfig is what a joining node finds in
-// cluster-info. It can be called as soon as the server listens, and tries again
+// Cluster is what a joining node is told of it.
+type Cluster struct {
+	// Kubeconfig without a user, for cluster-info.
+	Kubeconfig []byte
+	// Name and Version, as kubeadm calls them.
+	Name, Version string
+	// Endpoint is where nodes reach the API server, host:port.
+	Endpoint string
+	// Services is the CIDR of Service addresses.
+	Services string
+}
+
+// Apply writes the objects. It can be called as soon as the server listens, and tries again
 // until ctx ends: a server that is still starting refuses some requests.
-func Apply(ctx context.Context, client kubernetes.Interface, kubeconfig []byte) error {
+func Apply(ctx context.Context, client kubernetes.Interface, cluster Cluster) error {
 	for {
-		err := apply(ctx, client, kubeconfig)
+		err := apply(ctx, client, cluster)
 		if err == nil {
 			return nil
 		}
@@ -44,7 +56,7 @@ func Apply(ctx context.Context, client kubernetes.Interface, kubeconfig []byte) 
 	}
 }
 
-func apply(ctx context.Context, client kubernetes.Interface, kubeconfig []byte) error {
+func apply(ctx context.Context, client kubernetes.Interface, cluster Cluster) error {
 	// The server makes them too, a little later than roles in them are wanted here.
 	for _, name := range []string{metav1.NamespaceSystem, metav1.NamespacePublic} {
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -56,7 +68,8 @@ func apply(ctx context.Context, client kubernetes.Interface, kubeconfig []byte) 
 	if err != nil {
 		return err
 	}
-	tasks = append(tasks, joining(client, kubeconfig)...)
+	tasks = append(tasks, joining(client, cluster.Kubeconfig)...)
+	tasks = append(tasks, kubeadm(client, cluster)...)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for _, t := range tasks {

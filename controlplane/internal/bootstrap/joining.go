@@ -50,22 +50,28 @@ func joining(client kubernetes.Interface, kubeconfig []byte) []task {
 			_, err := client.CoreV1().ConfigMaps(metav1.NamespacePublic).Apply(ctx, info, force)
 			return wrap(err, "publishing %s", clusterInfo)
 		},
-		func(ctx context.Context) error {
-			role := rbacv1.Role(readClusterInfo, metav1.NamespacePublic).WithRules(rbacv1.PolicyRule().
-				WithAPIGroups("").WithResources("configmaps").WithResourceNames(clusterInfo).WithVerbs("get"))
-			_, err := client.RbacV1().Roles(metav1.NamespacePublic).Apply(ctx, role, force)
-			return wrap(err, "making role %s", readClusterInfo)
-		},
-		func(ctx context.Context) error {
-			// Anybody may read it: it holds the address and the authority's certificate, no secret.
-			binding := rbacv1.RoleBinding(readClusterInfo, metav1.NamespacePublic).
-				WithRoleRef(rbacv1.RoleRef().WithAPIGroup(rbacGroup).WithKind("Role").WithName(readClusterInfo)).
-				WithSubjects(
-					rbacv1.Subject().WithAPIGroup(rbacGroup).WithKind("User").WithName("system:anonymous"),
-					rbacv1.Subject().WithAPIGroup(rbacGroup).WithKind("Group").WithName(bootstrappers))
-			_, err := client.RbacV1().RoleBindings(metav1.NamespacePublic).Apply(ctx, binding, force)
-			return wrap(err, "binding role %s", readClusterInfo)
-		})
+		// Anybody may read it: it holds the address and the authority's certificate, no secret.
+		readable(client, metav1.NamespacePublic, readClusterInfo, []string{clusterInfo},
+			rbacv1.Subject().WithAPIGroup(rbacGroup).WithKind("User").WithName("system:anonymous"), group(bootstrappers)))
+}
+
+func group(name string) *rbacv1.SubjectApplyConfiguration {
+	return rbacv1.Subject().WithAPIGroup(rbacGroup).WithKind("Group").WithName(name)
+}
+
+// readable lets subjects get ConfigMaps, by name, under a role of the name given.
+func readable(client kubernetes.Interface, namespace, name string, configMaps []string, subjects ...*rbacv1.SubjectApplyConfiguration) task {
+	return func(ctx context.Context) error {
+		role := rbacv1.Role(name, namespace).WithRules(rbacv1.PolicyRule().
+			WithAPIGroups("").WithResources("configmaps").WithResourceNames(configMaps...).WithVerbs("get"))
+		if _, err := client.RbacV1().Roles(namespace).Apply(ctx, role, force); err != nil {
+			return wrap(err, "making role %s", name)
+		}
+		binding := rbacv1.RoleBinding(name, namespace).WithSubjects(subjects...).
+			WithRoleRef(rbacv1.RoleRef().WithAPIGroup(rbacGroup).WithKind("Role").WithName(name))
+		_, err := client.RbacV1().RoleBindings(namespace).Apply(ctx, binding, force)
+		return wrap(err, "binding role %s", name)
+	}
 }
 
 func wrap(err error, format string, args ...any) error {

@@ -18,6 +18,7 @@ type Options struct {
 	Bind         string
 	Port         int
 	Advertise    string
+	Join         string
 	ServiceRange string
 	ReadyFile    string
 	AuditLog     string
@@ -37,6 +38,7 @@ type address struct {
 	bind      net.IP
 	advertise net.IP // where other machines find us
 	local     net.IP // where this machine finds us
+	join      net.IP // listened on beside bind; nil for none
 	services  net.IPNet
 	service   net.IP // of the Service kubernetes.default: the first of the range
 }
@@ -77,6 +79,9 @@ func (o *Options) address() (address, error) {
 			return address{}, fmt.Errorf("%w: --advertise %q is not an IP address", ErrUsage, o.Advertise)
 		}
 	}
+	if err := o.joinAt(&a); err != nil {
+		return address{}, err
+	}
 	_, services, err := net.ParseCIDR(o.ServiceRange)
 	if err != nil {
 		return address{}, fmt.Errorf("%w: --service-range %q is not a CIDR", ErrUsage, o.ServiceRange)
@@ -85,4 +90,22 @@ func (o *Options) address() (address, error) {
 	a.service = append(net.IP(nil), services.IP...)
 	a.service[len(a.service)-1]++
 	return a, nil
+}
+
+// joinAt has nodes join at an address of its own, beside the one for this machine.
+func (o *Options) joinAt(a *address) error {
+	if o.Join == "" {
+		return nil
+	}
+	a.join = net.ParseIP(o.Join)
+	switch {
+	case a.join == nil || a.join.IsUnspecified():
+		return fmt.Errorf("%w: --join-address %q is not the IP address of one machine", ErrUsage, o.Join)
+	case o.Advertise != "":
+		return fmt.Errorf("%w: --join-address is advertised: leave out --advertise", ErrUsage)
+	case a.bind.IsUnspecified() || a.bind.Equal(a.join):
+		return fmt.Errorf("%w: --bind %s listens on %s as it is: say --advertise in place of --join-address", ErrUsage, o.Bind, o.Join)
+	}
+	a.advertise = a.join
+	return nil
 }

@@ -17,10 +17,12 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/component-base/version"
 
 	"stargate.io/stargate/controlplane/internal/apiserver"
 	"stargate.io/stargate/controlplane/internal/atomicfile"
@@ -103,12 +105,17 @@ func (p *plane) start(ctx context.Context, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p.port = portOf(l)
 	defer func() {
 		if err != nil {
 			l.Close()
 		}
 	}()
+	p.port = portOf(l)
+	all, err := listenToo(l, p.addr.join)
+	if err != nil {
+		return err
+	}
+	l = all
 	if err = p.dir.SavePort(p.port); err != nil {
 		return err
 	}
@@ -191,7 +198,11 @@ func (p *plane) settle(ctx context.Context, api *apiserver.Server) error {
 	if err != nil {
 		return fmt.Errorf("rendering cluster-info: %w", err)
 	}
-	if err := bootstrap.Apply(ctx, client, info); err != nil {
+	cluster := bootstrap.Cluster{
+		Kubeconfig: info, Name: kubeconfig.Name, Version: version.Get().GitVersion,
+		Endpoint: net.JoinHostPort(p.addr.advertise.String(), strconv.Itoa(p.port)), Services: p.addr.services.String(),
+	}
+	if err := bootstrap.Apply(ctx, client, cluster); err != nil {
 		return fmt.Errorf("preparing the cluster: %w", err)
 	}
 	if err := p.startControllers(ca); err != nil {

@@ -10,6 +10,7 @@ import (
 func TestAddress(t *testing.T) {
 	for name, c := range map[string]struct {
 		bind, advertise, services string
+		join                      string
 		local, public, service    string
 		fails                     bool
 	}{
@@ -20,6 +21,12 @@ func TestAddress(t *testing.T) {
 		"all":                {bind: "0.0.0.0", advertise: "192.0.2.1", local: "127.0.0.1", public: "192.0.2.1", service: "10.96.0.1"},
 		"all of IPv6":        {bind: "::", advertise: "2001:db8::1", local: "::1", public: "2001:db8::1", service: "10.96.0.1"},
 		"all, of which none": {bind: "0.0.0.0", fails: true},
+		"and one to join at": {bind: "127.0.0.1", join: "192.0.2.1", local: "127.0.0.1", public: "192.0.2.1", service: "10.96.0.1"},
+		"join at a name":     {bind: "127.0.0.1", join: "example.com", fails: true},
+		"join at any":        {bind: "127.0.0.1", join: "0.0.0.0", fails: true},
+		"join at the same":   {bind: "127.0.0.1", join: "127.0.0.1", fails: true},
+		"join at one of all": {bind: "0.0.0.0", advertise: "192.0.2.1", join: "192.0.2.1", fails: true},
+		"join and advertise": {bind: "127.0.0.1", advertise: "198.51.100.1", join: "192.0.2.1", fails: true},
 		"a name":             {bind: "localhost", fails: true},
 		"to a name":          {bind: "127.0.0.1", advertise: "example.com", fails: true},
 		"no range":           {bind: "127.0.0.1", services: "10.96.0.0", fails: true},
@@ -28,7 +35,7 @@ func TestAddress(t *testing.T) {
 			if c.services == "" {
 				c.services = "10.96.0.0/16"
 			}
-			o := Options{Data: "d", Bind: c.bind, Advertise: c.advertise, ServiceRange: c.services}
+			o := Options{Data: "d", Bind: c.bind, Advertise: c.advertise, Join: c.join, ServiceRange: c.services}
 			a, err := o.complete()
 			if c.fails {
 				if !errors.Is(err, ErrUsage) {
@@ -69,6 +76,61 @@ func TestListen(t *testing.T) {
 	again.Close()
 	if _, err := listen(net.IPv4(192, 0, 2, 1), 0, 0); err == nil {
 		t.Error("got an address that is not this machine's")
+	}
+}
+
+// TestListenToo: one port at two addresses, of which the second need not be there yet.
+func TestListenToo(t *testing.T) {
+	first, err := listen(net.IPv4(127, 0, 0, 1), 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if later, err := listenToo(first, net.IPv4(192, 0, 2, 1)); err != nil || portOf(later) != portOf(first) {
+		t.Fatalf("an address that this machine has not: got %v", err)
+	}
+	if _, err := listenToo(first, net.IPv4(192, 0, 2, 1)); err == nil {
+		t.Error("got an address and port that are taken")
+	}
+	if same, err := listenToo(first, nil); err != nil || same != first {
+		t.Errorf("none: got %v, %v", same, err)
+	}
+}
+
+func TestMergedAcceptsFromAll(t *testing.T) {
+	loopback, beside := net.IPv4(127, 0, 0, 1), net.IPv4(127, 0, 0, 2)
+	first, err := listen(loopback, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := listenToo(first, beside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := portOf(both)
+	for _, ip := range []net.IP{beside, loopback, beside} {
+		client, err := net.DialTCP("tcp", nil, &net.TCPAddr{IP: ip, Port: port})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := both.Accept()
+		if err != nil || !conn.LocalAddr().(*net.TCPAddr).IP.Equal(ip) || conn.RemoteAddr().String() != client.LocalAddr().String() {
+			t.Fatalf("dialled %s, accepted %v: %v", ip, conn, err)
+		}
+		conn.Close()
+		client.Close()
+	}
+	if err := both.Close(); err != nil {
+		t.Error(err)
+	}
+	both.Close() // once more is no panic
+	if _, err := both.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed, and accepted: %v", err)
+	}
+	for _, ip := range []net.IP{loopback, beside} {
+		if conn, err := net.DialTCP("tcp", nil, &net.TCPAddr{IP: ip, Port: port}); err == nil {
+			conn.Close()
+			t.Errorf("%s still answers", ip)
+		}
 	}
 }
 
