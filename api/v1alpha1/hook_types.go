@@ -25,7 +25,7 @@ const (
 )
 
 // KubernetesVerb is something that a hook may do to the Kubernetes node that its server is.
-// +kubebuilder:validation:Enum=cordon;uncordon;drain;nodeReady;labels
+// +kubebuilder:validation:Enum=cordon;uncordon;drain;deleteNode;nodeReady;labels
 type KubernetesVerb string
 
 const (
@@ -35,6 +35,8 @@ const (
 	VerbUncordon KubernetesVerb = "uncordon"
 	// VerbDrain evicts its pods and honours their disruption budgets.
 	VerbDrain KubernetesVerb = "drain"
+	// VerbDeleteNode deletes the Node object of a cordoned node, so that what is put on the machine joins anew.
+	VerbDeleteNode KubernetesVerb = "deleteNode"
 	// VerbNodeReady asks whether the node is ready.
 	VerbNodeReady KubernetesVerb = "nodeReady"
 	// VerbLabels sets labels of the Server.

@@ -53,7 +53,8 @@ func (h *Host) Kubernetes(ctx context.Context, verb string, arguments map[string
 	}
 	node, err := nodeOf(ctx, cluster, server)
 	if err != nil {
-		return nil, h.explain(err)
+		result, err := without(v1alpha1.KubernetesVerb(verb), err)
+		return result, h.explain(err)
 	}
 	var result any
 	switch v1alpha1.KubernetesVerb(verb) {
@@ -63,10 +64,12 @@ func (h *Host) Kubernetes(ctx context.Context, verb string, arguments map[string
 		result, err = cordon(ctx, cluster, node, false)
 	case v1alpha1.VerbDrain:
 		result, err = drainOnce(ctx, cluster, node, arguments)
+	case v1alpha1.VerbDeleteNode:
+		result, err = deleteNode(ctx, cluster, node)
 	case v1alpha1.VerbNodeReady:
 		result = readiness(node)
 	default:
-		return nil, fmt.Errorf("no Kubernetes verb %q; there are cordon, uncordon, drain, nodeReady and labels", verb)
+		return nil, fmt.Errorf("no Kubernetes verb %q; there are cordon, uncordon, drain, deleteNode, nodeReady and labels", verb)
 	}
 	return result, h.explain(err)
 }

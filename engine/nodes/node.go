@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -14,9 +15,31 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 )
 
+// notThere is the error of a server that is no node now: there is none of that name, or one that is not known to be it.
+type notThere struct {
+	gone    bool
+	message string
+}
+
+func (e *notThere) Error() string { return e.message }
+
+// without gives what a verb comes to where the server is no node. To ask whether it is ready is no error, since that
+// is asked while it joins; nor is it to delete what is gone, since a run may be made twice.
+func without(verb v1alpha1.KubernetesVerb, err error) (any, error) {
+	var none *notThere
+	switch {
+	case !errors.As(err, &none):
+	case verb == v1alpha1.VerbNodeReady:
+		return map[string]any{"ready": false, "message": none.message}, nil
+	case verb == v1alpha1.VerbDeleteNode && none.gone:
+		return map[string]any{"deleted": false}, nil
+	}
+	return nil, err
+}
+
 // nodeOf finds the node that a server is: the one that status.nodeName names, or, where that is not set, one
 // of the Server's own name that has its address. A name alone proves nothing: other clusters have nodes of
-// that name too.
+// that name too. Nor does it where the node was made anew since it was found.
 func nodeOf(ctx context.Context, cluster kubernetes.Interface, server *v1alpha1.Server) (*corev1.Node, error) {
 	name := server.Status.NodeName
 	if name == "" {
@@ -24,14 +47,16 @@ func nodeOf(ctx context.Context, cluster kubernetes.Interface, server *v1alpha1.
 	}
 	node, err := cluster.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("the cluster has no node %s; status.nodeName of Server %s says which node it is", name, server.Name)
+		return nil, &notThere{gone: true, message: fmt.Sprintf("the cluster has no node %s; status.nodeName of Server %s says which node it is", name, server.Name)}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading node %s: %w", name, err)
 	}
-	if server.Status.NodeName == "" && !hasAddress(node, server.Spec.IPv4) {
-		return nil, fmt.Errorf("node %s has not the address of Server %s (%q), so it may be another machine; set status.nodeName of the Server if it is this one",
-			name, server.Name, server.Spec.IPv4)
+	found := server.Status.NodeUID
+	told := server.Status.NodeName != "" && (found == "" || found == string(node.UID))
+	if !told && !hasAddress(node, server.Spec.IPv4) {
+		return nil, &notThere{message: fmt.Sprintf("node %s has not the address of Server %s (%q), so it may be another machine; set status.nodeName of the Server if it is this one",
+			name, server.Name, server.Spec.IPv4)}
 	}
 	return node, nil
 }
@@ -52,6 +77,22 @@ func cordon(ctx context.Context, cluster kubernetes.Interface, node *corev1.Node
 		}
 	}
 	return map[string]any{"node": node.Name, "changed": changed}, nil
+}
+
+// deleteNode deletes the object, so that the kubelet of what is put on the machine registers afresh: kubeadm refuses to
+// join under the name of a node that is ready, and what was cordoned would stay so. Pods that are left go with it.
+func deleteNode(ctx context.Context, cluster kubernetes.Interface, node *corev1.Node) (any, error) {
+	if !node.Spec.Unschedulable {
+		return nil, fmt.Errorf("node %s is not cordoned, so it may have work: call kube.cordon() and kube.drain() first", node.Name)
+	}
+	err := cluster.CoreV1().Nodes().Delete(ctx, node.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &node.UID}})
+	if apierrors.IsNotFound(err) {
+		return map[string]any{"node": node.Name, "deleted": false}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("deleting node %s: %w", node.Name, err)
+	}
+	return map[string]any{"node": node.Name, "deleted": true}, nil
 }
 
 func firstOf(errs ...error) error {

@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -126,6 +127,52 @@ func TestOnlyTheNodeThatTheServerIs(t *testing.T) {
 	r.server.UID = "of-the-one-before"
 	if _, err := r.kube(v1alpha1.VerbUncordon, nil); err == nil || !strings.Contains(err.Error(), "made anew") {
 		t.Errorf("for a Server that was made anew: %v", err)
+	}
+}
+
+// TestNodeLeaves: once cordoned its object is deleted, that one and no other; a run that is made twice, and one that asks
+// whether it is ready before it has joined anew, meet no error.
+func TestNodeLeaves(t *testing.T) {
+	r := newRoom(t)
+	if told := r.must(v1alpha1.VerbNodeReady, nil); told["ready"] != false || told["node"] != nil || !strings.Contains(says(told, "message"), "no node") {
+		t.Errorf("before there is one: %v", told)
+	}
+	r.isNode()
+	if _, err := r.kube(v1alpha1.VerbDeleteNode, nil); err == nil || !strings.Contains(err.Error(), "kube.cordon()") {
+		t.Fatalf("deleting a node that may have work: %v", err)
+	}
+	r.must(v1alpha1.VerbCordon, nil)
+	if told := r.must(v1alpha1.VerbDeleteNode, nil); told["deleted"] != true {
+		t.Errorf("the first time: %v", told)
+	}
+	if told := r.must(v1alpha1.VerbDeleteNode, nil); told["deleted"] != false {
+		t.Errorf("the second time: %v", told)
+	}
+	if _, err := r.admin.CoreV1().Nodes().Get(t.Context(), r.node, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the node is still there: %v", err)
+	}
+}
+
+// TestNodeMadeAnew under the same name is the server's only where it has its address: what status says was found is
+// another by now.
+func TestNodeMadeAnew(t *testing.T) {
+	r := newRoom(t)
+	r.isNode()
+	r.server.Status.NodeUID = "of-the-one-before"
+	r.do(nil, r.servers.Status().Update(t.Context(), r.server))
+	if _, err := r.kube(v1alpha1.VerbCordon, nil); err == nil || !strings.Contains(err.Error(), "another machine") {
+		t.Errorf("cordoning it: %v", err)
+	}
+	if told := r.must(v1alpha1.VerbNodeReady, nil); told["ready"] != false || told["node"] != nil {
+		t.Errorf("asking whether it is ready: %v", told)
+	}
+	if _, err := r.kube(v1alpha1.VerbDeleteNode, nil); err == nil {
+		t.Error("it was deleted")
+	}
+	address := `{"status":{"addresses":[{"type":"InternalIP","address":"` + r.server.Spec.IPv4 + `"}]}}`
+	r.do(r.admin.CoreV1().Nodes().Patch(t.Context(), r.node, types.MergePatchType, []byte(address), metav1.PatchOptions{}, "status"))
+	if told := r.must(v1alpha1.VerbCordon, nil); told["node"] != r.node {
+		t.Errorf("with its address: %v", told)
 	}
 }
 

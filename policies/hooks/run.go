@@ -95,8 +95,8 @@ type VerbDone struct {
 // Host carries out, in the parent, what scripts may not do themselves. What spec.allow does not have
 // never reaches it. Nil is a host without a cluster.
 type Host interface {
-	// Kubernetes carries out cordon, drain, uncordon, nodeReady or labels, with the script's arguments,
-	// and gives plain values.
+	// Kubernetes carries out cordon, drain, uncordon, deleteNode, nodeReady or labels, with the script's
+	// arguments, and gives plain values.
 	Kubernetes(ctx context.Context, verb string, arguments map[string]any) (any, error)
 }
 

@@ -43,7 +43,8 @@ var library = []Function{
 	{"kube", "cordon", `kube.cordon()`, "Marks the server's node unschedulable.", verb("cordon", "")},
 	{"kube", "uncordon", `kube.uncordon()`, "Marks it schedulable again.", verb("uncordon", "")},
 	{"kube", "drain", `kube.drain{force=, keepEmptyDir=, gracePeriodSeconds=, podSelector=}`, "Evicts what may be evicted now, through the eviction API, and waits for nothing. Gives how many pods are left, and what is known of them.", verb("drain", "left")},
-	{"kube", "nodeReady", `kube.nodeReady()`, "Whether the node is ready, and what is known of it.", verb("nodeReady", "ready")},
+	{"kube", "deleteNode", `kube.deleteNode()`, "Deletes the Node object of a cordoned node, so that what is put on the machine joins anew. Gives whether there was one.", verb("deleteNode", "deleted")},
+	{"kube", "nodeReady", `kube.nodeReady()`, "Whether the node is ready, and what is known of it: nothing, while there is none.", verb("nodeReady", "ready")},
 	{"kube", "labels", `kube.labels{name = value}`, "Sets labels of the Server; false takes one away.", verb("labels", "")},
 }
 
