@@ -17,6 +17,7 @@ import (
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
@@ -29,6 +30,7 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -142,6 +144,7 @@ func Run(ctx context.Context, options Options) error {
 	own.Leading = func() bool { return options.LeaderElect && ctx.Err() != nil }
 	own.Vouches, own.OnVouches = guards.Vouches, guards.OnChange
 	own.Epoch, own.Refused = election.epoch, election.refused
+	own.Nodes = mayWatchNodes(ctx, mgr.GetAPIReader(), options.Logger)
 	if err := controllers.Setup(mgr, own); err != nil {
 		return err
 	}
@@ -231,7 +234,8 @@ func managerOptions(options Options) ctrl.Options {
 		Controller:              config.Controller{SkipNameValidation: ptr.To(true)},
 		GracefulShutdownTimeout: ptr.To(15 * time.Second),
 		// What nobody here reads is not kept: it is a third of an object.
-		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache: cache.Options{DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{&corev1.Node{}: {Transform: controllers.StripNode}}},
 	}
 	if len(options.Namespaces) > 0 {
 		manager.Cache.DefaultNamespaces = map[string]cache.Config{}
@@ -273,6 +277,17 @@ func fallbackDriver(url string) (drivers.Driver, error) {
 		return nil, fmt.Errorf("reading --dc-url: %w", err)
 	}
 	return driver, nil
+}
+
+// mayWatchNodes tells whether the Nodes of the cluster may be read. Who may not works all the same, but Servers do not
+// say which of them they are. What the API server cannot tell now it will when they are watched.
+func mayWatchNodes(ctx context.Context, live client.Reader, logger logr.Logger) bool {
+	err := live.List(ctx, &corev1.NodeList{}, client.Limit(1))
+	if !apierrors.IsForbidden(err) {
+		return true
+	}
+	logger.Info("nodes may not be read: status.nodeName of Servers is left as it is; bind the ClusterRole stargate-nodes to have it kept", "reason", err.Error())
+	return false
 }
 
 // processName is unlike that of any other process.

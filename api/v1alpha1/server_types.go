@@ -155,6 +155,11 @@ type ServerStatus struct {
 	// +optional
 	NodeName string `json:"nodeName,omitempty"`
 
+	// NodeUID of that node, where Stargate found it in the management cluster: it then keeps both up to date, and
+	// clears them when the node goes. A nodeName that somebody set has none, and is left alone.
+	// +optional
+	NodeUID string `json:"nodeUID,omitempty"`
+
 	// ActiveOperation has claimed this machine: while it is set, no other Operation reaches a
 	// driver for it. It is taken by compare-and-swap and is the lock across controllers.
 	// +optional

@@ -19,6 +19,7 @@ const (
 	indexLive     = "live"
 	indexGroup    = "live.group"
 	indexHook     = "live.hook"
+	indexNode     = "node"
 )
 
 // byHand is the value of indexGroup for what no rollout made; no group can have that name.
@@ -62,6 +63,7 @@ func Index(ctx context.Context, indexer client.FieldIndexer) error {
 			}
 			return operation.Identities(&server.Spec)
 		}},
+		{&v1alpha1.Server{}, indexNode, nodeNames},
 	} {
 		if err := indexer.IndexField(ctx, index.object, index.field, index.values); err != nil {
 			return fmt.Errorf("indexing %s: %w", index.field, err)

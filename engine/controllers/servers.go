@@ -29,6 +29,8 @@ type Servers struct {
 	scope   Scope
 	servers *newest[*v1alpha1.Server]
 	census  *census
+	// nodes says that Nodes may be looked at.
+	nodes bool
 }
 
 // Reconcile brings one Server up to date.
@@ -50,7 +52,11 @@ func (r *Servers) Reconcile(ctx context.Context, request reconcile.Request) (rec
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if status := operation.DecideServer(server, adopted, shared, gone, metav1.NewTime(r.clock.Now())); status != nil {
+	status, err := r.withNode(ctx, server, operation.DecideServer(server, adopted, shared, gone, metav1.NewTime(r.clock.Now())))
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if status != nil {
 		next := server.DeepCopy()
 		next.Status = *status
 		if err := r.client.Status().Update(ctx, next); err != nil {

@@ -58,6 +58,8 @@ type Options struct {
 	// after each change of that.
 	Vouches   func() admission.Vouches
 	OnVouches func(do func())
+	// Nodes says that the Nodes of the cluster may be listed and watched: then Servers say which of them they are.
+	Nodes bool
 	// Epoch waits until no other process's intents are taken any more, and gives the number that this one's
 	// carry; nil for none. Refused tells whether an intent was refused because another leads.
 	Epoch   func(context.Context) (int64, error)
@@ -121,7 +123,7 @@ func Setup(mgr ctrl.Manager, options Options) error {
 	if err := setupBackground(mgr, sweep, ops); err != nil {
 		return err
 	}
-	if err := setupServers(mgr, &Servers{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, servers: servers, census: counts}); err != nil {
+	if err := setupServers(mgr, options, &Servers{client: mgr.GetClient(), live: live, clock: clk, sites: reachable, scope: options.Scope, servers: servers, census: counts, nodes: options.Nodes}); err != nil {
 		return err
 	}
 	if err := setupGroups(mgr, &Groups{
@@ -174,7 +176,7 @@ func setupOperations(mgr ctrl.Manager, r *Operations, options Options) error {
 	return nil
 }
 
-func setupServers(mgr ctrl.Manager, r *Servers) error {
+func setupServers(mgr ctrl.Manager, options Options, r *Servers) error {
 	b := ctrl.NewControllerManagedBy(mgr).Named("server").
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		Watches(&v1alpha1.Server{}, peers(r.client, itself)).
@@ -182,6 +184,9 @@ func setupServers(mgr ctrl.Manager, r *Servers) error {
 			CreateFunc: never[event.CreateEvent], UpdateFunc: never[event.UpdateEvent], GenericFunc: never[event.GenericEvent],
 		})).
 		Watches(&v1alpha1.ProvisioningProfile{}, handler.EnqueueRequestsFromMapFunc(r.adopters), onSpec())
+	if err := r.watchNodes(options.Background, b, mgr); err != nil {
+		return err
+	}
 	if err := watchScope(b, mgr, r.scope, &v1alpha1.ServerList{}).Complete(r); err != nil {
 		return fmt.Errorf("setting up the Server reconciler: %w", err)
 	}

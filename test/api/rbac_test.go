@@ -79,6 +79,10 @@ func TestControllerMay(t *testing.T) {
 	for _, ask := range []string{"list provisioningprofiles.stargate.io", "watch servergroups.stargate.io", "update servergroups/status.stargate.io", "get fleets.stargate.io", "delete operations.stargate.io", "list namespaces", "create events"} {
 		expect(t, c, controller, ask, "", true)
 	}
+	// Which node a Server is; what is on it is not its business, and it changes none.
+	for verb, want := range map[string]bool{"list": true, "watch": true, "patch": false, "update": false, "delete": false, "create": false} {
+		expect(t, c, controller, verb+" nodes", "", want)
+	}
 	// Admission asks for the verb; a rollout repaves and does nothing else.
 	for verb, want := range map[string]bool{"repave": true, "reboot": false, "power": false, "approve": false, "override": false} {
 		expect(t, c, controller, verb+" servers.stargate.io", "", want)
