@@ -38,6 +38,7 @@ type entry struct {
 
 	// What is known of its run in this process, which the journal does not tell.
 	progress simulator.Progress
+	waits    string // for what; empty where it does not
 	giveUp   context.CancelCauseFunc
 }
 
@@ -157,6 +158,9 @@ func (j *entry) view() wire.Job {
 		if j.progress == (simulator.Progress{}) {
 			view.Message = "going on after a restart of the simulator"
 		}
+	}
+	if j.waits != "" {
+		view.Message = "waiting: " + j.waits
 	}
 	if j.cancelled {
 		view.Message = "being cancelled: " + view.Message

@@ -52,7 +52,7 @@ func newDatacenter(t *testing.T) *datacenter {
 
 func (d *datacenter) open() {
 	d.Helper()
-	opened, err := site.Open(site.Config{Folder: d.dir, Machines: d.park})
+	opened, err := site.Open(site.Config{Folder: d.dir, Machines: d.park, Patience: 60 * time.Millisecond})
 	if err != nil {
 		d.Fatal(err)
 	}

@@ -215,8 +215,8 @@ func refusalOf(err error, server string) *serve.Refusal {
 	}
 }
 
-// wasCancelled tells that a job's context ended because somebody cancelled the job.
-func wasCancelled(cause error) bool { return errors.Is(cause, simulator.ErrCancelled) }
+// wasCancelled tells that somebody cancelled the job, from why it or its context ended.
+func wasCancelled(why error) bool { return errors.Is(why, simulator.ErrCancelled) }
 
 // decideEnd says how a job ended by what Do gave and the cause for which its context ended, nil where it has not. False
 // where the job is only left, to be done again when the simulator is back.
@@ -230,12 +230,13 @@ func decideEnd(j *entry, result simulator.Result, err, cause error) (outcome, bo
 	switch {
 	case err == nil: // also of a job that had ended by the time somebody cancelled it: what happened did happen
 		end.Phase, end.Percent = wire.PhaseSucceeded, 100
-	case errors.As(err, &refused):
-		end.Phase, end.Untouched, end.Facts = wire.PhaseFailed, true, nil
-	case wasCancelled(cause):
+	case wasCancelled(cause) || wasCancelled(err):
 		end.Phase = wire.PhaseCancelled
 	case cause != nil:
 		return outcome{}, false
+	case errors.As(err, &refused):
+		// One that had begun before the simulator was started again may have changed the machine.
+		end.Phase, end.Untouched, end.Facts = wire.PhaseFailed, !j.began, nil
 	default:
 		end.Phase = wire.PhaseFailed
 	}

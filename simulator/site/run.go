@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"stargate.io/stargate/simulator"
@@ -20,9 +21,40 @@ func (s *Site) launch(j *entry) {
 	job := *j.job
 	s.runs.Go(func() {
 		defer giveUp(nil)
-		result, err := s.config.Machines.Do(ctx, job, func(p simulator.Progress) { s.progress(j, p) })
+		result, err := s.do(ctx, j, job)
 		s.finish(j, result, err, context.Cause(ctx))
 	})
+}
+
+// do a job. A machine that somebody has for a moment, its management controller or its recovery, is waited for: the job
+// was accepted, and may be half done.
+func (s *Site) do(ctx context.Context, j *entry, job simulator.Job) (simulator.Result, error) {
+	patience := time.NewTimer(s.config.Patience)
+	defer patience.Stop()
+	retry := time.NewTicker(s.config.Patience / 60)
+	defer retry.Stop()
+	for {
+		result, err := s.config.Machines.Do(ctx, job, func(p simulator.Progress) { s.progress(j, p) })
+		var refused *simulator.Refused
+		if !errors.As(err, &refused) || refused.Reason != simulator.ReasonServerBusy {
+			return result, err
+		}
+		s.waits(j, refused.Message)
+		select {
+		case <-retry.C:
+		case <-patience.C:
+			return result, err
+		case <-ctx.Done():
+			return result, err
+		}
+	}
+}
+
+// waits notes for what a job waits.
+func (s *Site) waits(j *entry, message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.waits = message
 }
 
 // progress notes how far a job is. That it has begun is kept, so that a restart does not say otherwise; how far, is not.
@@ -32,7 +64,7 @@ func (s *Site) progress(j *entry, p simulator.Progress) {
 	if j.end != nil {
 		return
 	}
-	j.progress = p
+	j.progress, j.waits = p, ""
 	if !j.began {
 		if err := s.write(event{Kind: began, JobID: j.id}); err != nil {
 			s.log.Error("that a job has begun is not on record", "job", j.id, "error", err)

@@ -22,6 +22,8 @@ type Config struct {
 	Machines simulator.Machines
 	// Token that every request must bear, but for GET /health; empty asks for none.
 	Token string
+	// Patience with a machine that is busy when an accepted job comes to it; zero is one minute.
+	Patience time.Duration
 	// Log of what nobody is answered for; nil is none.
 	Log *slog.Logger
 }
@@ -50,6 +52,9 @@ func Open(config Config) (*Site, error) {
 	s := &Site{config: config, log: config.Log, book: newBook()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.config.Patience <= 0 {
+		s.config.Patience = time.Minute
 	}
 	journal, err := openJournal(config.Folder, s.book.apply)
 	if err != nil {

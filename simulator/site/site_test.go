@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"stargate.io/stargate/drivers/dcapi/wire"
 	"stargate.io/stargate/simulator"
@@ -261,6 +262,33 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("got %+v", job)
 			}
 		})
+	}
+}
+
+// TestWaitsForAMoment: a machine that somebody has for a moment makes no accepted job fail.
+func TestWaitsForAMoment(t *testing.T) {
+	park := newPark()
+	s, err := site.Open(site.Config{Folder: t.TempDir(), Machines: park, Patience: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &datacenter{T: t, park: park}
+	d.site.Store(s)
+	defer d.close()
+	busy := func(err error) { park.mu.Lock(); park.refuse = err; park.mu.Unlock() }
+	busy(simulator.Refuse(simulator.ReasonServerBusy, "its management controller has it"))
+	if status, body := d.start("moment-1", repave(0)); status != http.StatusAccepted {
+		t.Fatalf("got %d %s", status, body)
+	}
+	id := d.record()[0].JobID
+	d.eventually("it says for what it waits", func() bool { return strings.Contains(d.job(id).Message, "controller has it") })
+	if phase := d.job(id).Phase; phase != wire.PhasePending {
+		t.Errorf("it is %s", phase)
+	}
+	busy(nil)
+	d.finish()
+	if job := d.job(id); job.Phase != wire.PhaseSucceeded {
+		t.Errorf("got %+v", job)
 	}
 }
 
