@@ -127,7 +127,7 @@ func TestRefusalAfterDoubt(t *testing.T) {
 	wrong.Server.MAC = "aa:bb:cc:00:00:00"
 	// The first try is held back and its connection closed; the second is refused.
 	d.fault(site.Fault{Kind: site.Late, Path: "/operations", Count: 1, Delay: site.Duration(time.Hour)})
-	driver := newDriver(t, dcapi.Config{Endpoint: d.server.URL, Timeout: 200 * time.Millisecond})
+	driver := newDriver(t, dcapi.Config{Endpoint: d.net.URL(), Timeout: 200 * time.Millisecond})
 	_, err := driver.Start(t.Context(), wrong)
 	check(t, "Start", err, "Rejected IdentityMismatch")
 	// Were the record put right meanwhile, what was held back would be accepted now.
@@ -183,7 +183,7 @@ func TestOnlyAHealthySiteIsVersion1(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /", func(http.ResponseWriter, *http.Request) { posts++ })
 	d := newDatacenter(t, site.Config{})
-	d.server.Config.Handler = mux
+	d.net.Use(mux)
 	_, err := d.driver.Start(t.Context(), conformance.Repave("u-1", 1))
 	if drivers.KindOf(err) != drivers.Transient || posts != 0 {
 		t.Errorf("Start: %v, %d POSTs", err, posts)

@@ -1,9 +1,7 @@
 package dcapi_test
 
 import (
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,7 +21,7 @@ type datacenter struct {
 	dir    string
 	clock  *site.ManualClock
 	dc     atomic.Pointer[site.Site]
-	server *httptest.Server
+	net    *conformance.Network
 	driver *dcapi.Driver
 }
 
@@ -33,9 +31,9 @@ func newDatacenter(t *testing.T, config site.Config) *datacenter {
 	d.config = config
 	d.config.Clock, d.config.Duration = d.clock, repaveTime
 	d.open()
-	d.server = httptest.NewServer(d)
+	d.net = conformance.Serve(t, d)
 	driver, err := dcapi.New(dcapi.Config{
-		Endpoint: d.server.URL, Name: "dc-west/west", Timeout: time.Second, Backoff: time.Millisecond,
+		Endpoint: d.net.URL(), Name: "dc-west/west", Timeout: time.Second, Backoff: time.Millisecond,
 		Limits: dcapi.Limits{RequestsPerSecond: 1e6},
 	})
 	if err != nil {
@@ -45,7 +43,7 @@ func newDatacenter(t *testing.T, config site.Config) *datacenter {
 	t.Cleanup(func() {
 		driver.Close()
 		d.close()
-		d.server.Close()
+		d.net.Close()
 	})
 	return d
 }
@@ -77,21 +75,14 @@ func (d *datacenter) restart() {
 
 // vanish takes the site off the network; what connections there were are gone.
 func (d *datacenter) vanish() {
-	d.server.CloseClientConnections()
-	d.server.Close()
+	d.net.Vanish()
 	d.driver.Close()
 }
 
 // mend takes all faults away, and brings the site back to its address if it had vanished.
 func (d *datacenter) mend() {
-	d.Helper()
 	d.dc.Load().ClearFaults()
-	listener, err := new(net.ListenConfig).Listen(d.Context(), "tcp", d.server.Listener.Addr().String())
-	if err != nil {
-		return // it is there
-	}
-	d.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: d, ReadHeaderTimeout: time.Second}}
-	d.server.Start()
+	d.net.Appear()
 }
 
 func (d *datacenter) fault(fault site.Fault) {

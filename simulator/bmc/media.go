@@ -82,44 +82,65 @@ func (c *Controller) ejectMedia(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+const insertAction = "VirtualMedia.InsertMedia"
+
+// parameters of an InsertMedia, as they are sent. What is left out is as the specification has it.
+type parameters struct {
+	Image, UserName, Password, MediaType, TransferMethod, TransferProtocolType string
+	Inserted, WriteProtected                                                   bool
+}
+
 // readInsertion reads the parameters of an InsertMedia.
 func readInsertion(members map[string]json.RawMessage) (insertion, *fault) {
-	const action = "VirtualMedia.InsertMedia"
-	var wanted insertion
-	var image, kind, method, protocol string
-	inserted, protected := true, true
-	for name, into := range map[string]any{
-		"Image": &image, "Inserted": &inserted, "WriteProtected": &protected, "UserName": &wanted.user, "Password": &wanted.password,
-		"MediaType": &kind, "TransferMethod": &method, "TransferProtocolType": &protocol,
-	} {
-		if value := members[name]; value != nil && json.Unmarshal(value, into) != nil {
-			return wanted, wrongType(name, fmt.Sprintf("%T", into)[1:])
+	sent := parameters{Inserted: true, WriteProtected: true}
+	into := map[string]any{
+		"Image": &sent.Image, "UserName": &sent.UserName, "Password": &sent.Password, "MediaType": &sent.MediaType,
+		"TransferMethod": &sent.TransferMethod, "TransferProtocolType": &sent.TransferProtocolType,
+		"Inserted": &sent.Inserted, "WriteProtected": &sent.WriteProtected,
+	}
+	for name, value := range members {
+		target, known := into[name]
+		if !known {
+			return insertion{}, parameterUnknown(insertAction, name)
+		}
+		if json.Unmarshal(value, target) != nil {
+			return insertion{}, wrongType(name, fmt.Sprintf("%T", target)[1:])
 		}
 	}
-	if refused := onlyParameters(action, members, "Image", "Inserted", "WriteProtected", "UserName", "Password", "MediaType", "TransferMethod", "TransferProtocolType"); refused != nil {
-		return wanted, refused
+	if refused := sent.check(); refused != nil {
+		return insertion{}, refused
 	}
+	image, refused := readImage(sent.Image)
+	return insertion{image: image, user: sent.UserName, password: sent.Password}, refused
+}
+
+// check refuses what this drive cannot do.
+func (p parameters) check() *fault {
 	switch {
-	case image == "":
-		return wanted, parameterMissing(action, "Image")
-	case !inserted:
-		return wanted, parameterValue(action, "Inserted", "false", "a medium is put in at once: leave it out")
-	case !protected:
-		return wanted, parameterValue(action, "WriteProtected", "false", "a CD cannot be written: leave it out")
-	case kind != "" && kind != "CD" && kind != "DVD":
-		return wanted, parameterValue(action, "MediaType", kind, "this drive takes CD and DVD")
-	case len(image) > maxURL:
-		return wanted, parameterValue(action, "Image", image[:80], fmt.Sprintf("an image's URL may be %d bytes long", maxURL))
+	case p.Image == "":
+		return parameterMissing(insertAction, "Image")
+	case !p.Inserted:
+		return parameterValue(insertAction, "Inserted", "false", "a medium is put in at once: leave it out")
+	case !p.WriteProtected:
+		return parameterValue(insertAction, "WriteProtected", "false", "a CD cannot be written: leave it out")
+	case p.MediaType != "" && p.MediaType != "CD" && p.MediaType != "DVD":
+		return parameterValue(insertAction, "MediaType", p.MediaType, "this drive takes CD and DVD")
+	}
+	return nil
+}
+
+func readImage(image string) (*url.URL, *fault) {
+	if len(image) > maxURL {
+		return nil, parameterValue(insertAction, "Image", image[:80], fmt.Sprintf("an image's URL may be %d bytes long", maxURL))
 	}
 	parsed, err := url.Parse(image)
 	if err != nil || parsed.User != nil || parsed.Scheme != "file" && parsed.Hostname() == "" {
-		return wanted, parameterValue(action, "Image", image, "give a URL without credentials in it; they go to UserName and Password")
+		return nil, parameterValue(insertAction, "Image", image, "give a URL without credentials in it; they go to UserName and Password")
 	}
 	if parsed.Scheme != "http" && parsed.Scheme != "https" && parsed.Scheme != "file" {
-		return wanted, parameterValue(action, "Image", image, "give an http, https or file URL")
+		return nil, parameterValue(insertAction, "Image", image, "give an http, https or file URL")
 	}
-	wanted.image = parsed
-	return wanted, nil
+	return parsed, nil
 }
 
 // maxURL bounds an image's URL.

@@ -2,7 +2,6 @@ package site_test
 
 import (
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -22,7 +21,7 @@ type datacenter struct {
 	dir    string
 	site   atomic.Pointer[site.Site]
 	faults *faults
-	server *httptest.Server
+	net    *conformance.Network
 	driver *dcapi.Driver
 	gate   chan struct{} // of what is held back
 }
@@ -32,9 +31,9 @@ func newDatacenter(t *testing.T) *datacenter {
 	d := &datacenter{T: t, park: newPark(), dir: t.TempDir()}
 	d.open()
 	d.faults = &faults{to: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.site.Load().ServeHTTP(w, r) })}
-	d.server = httptest.NewServer(d.faults)
+	d.net = conformance.Serve(t, d.faults)
 	driver, err := dcapi.New(dcapi.Config{
-		Endpoint: d.server.URL, Name: "dc-simulator/simulator", Timeout: time.Second, Backoff: time.Millisecond,
+		Endpoint: d.net.URL(), Name: "dc-simulator/simulator", Timeout: time.Second, Backoff: time.Millisecond,
 		Limits: dcapi.Limits{RequestsPerSecond: 1e6},
 	})
 	if err != nil {
@@ -45,7 +44,7 @@ func newDatacenter(t *testing.T) *datacenter {
 		driver.Close()
 		d.land()
 		d.close()
-		d.server.Close()
+		d.net.Close()
 	})
 	return d
 }
@@ -74,21 +73,14 @@ func (d *datacenter) restart() {
 
 // vanish takes the site off the network; what connections there were are gone.
 func (d *datacenter) vanish() {
-	d.server.CloseClientConnections()
-	d.server.Close()
+	d.net.Vanish()
 	d.driver.Close()
 }
 
 // mend takes all faults away, and brings the site back to its address if it had vanished.
 func (d *datacenter) mend() {
-	d.Helper()
 	d.faults.mend()
-	listener, err := new(net.ListenConfig).Listen(d.Context(), "tcp", d.server.Listener.Addr().String())
-	if err != nil {
-		return // it is there
-	}
-	d.server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: d.faults, ReadHeaderTimeout: time.Second}}
-	d.server.Start()
+	d.net.Appear()
 }
 
 // eventually waits for something to be so.

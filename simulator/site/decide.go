@@ -139,11 +139,10 @@ func readIdentity(said wire.Server) (wire.Server, *serve.Refusal) {
 		if *mac == "" {
 			continue
 		}
-		parsed, err := net.ParseMAC(*mac)
-		if err != nil || len(parsed) != 6 || parsed[0]&1 != 0 {
-			return said, serve.BadRequest("MAC %.40q is not that of one Ethernet interface: write it as aa:bb:cc:dd:ee:01", *mac)
+		var refused *serve.Refusal
+		if *mac, refused = readMAC(*mac); refused != nil {
+			return said, refused
 		}
-		*mac = parsed.String()
 	}
 	if said.IPv4 != "" {
 		address, err := netip.ParseAddr(said.IPv4)
@@ -155,6 +154,15 @@ func readIdentity(said wire.Server) (wire.Server, *serve.Refusal) {
 		return said, serve.BadRequest("uid, bmc and currentOS may each be %d bytes long", maxText)
 	}
 	return said, nil
+}
+
+// readMAC gives an interface's address as machines have it, lower case with colons.
+func readMAC(mac string) (string, *serve.Refusal) {
+	parsed, err := net.ParseMAC(mac)
+	if err != nil || len(parsed) != 6 || parsed[0]&1 != 0 {
+		return "", serve.BadRequest("MAC %.40q is not that of one Ethernet interface: write it as aa:bb:cc:dd:ee:01", mac)
+	}
+	return parsed.String(), nil
 }
 
 // maxText bounds a text that is kept with a machine.
