@@ -19,6 +19,10 @@ const (
 	ConditionReachable = "Reachable"
 	ConditionHealthy   = "Healthy"
 
+	// ConditionMachineHealthy of a Server is what looks after the machine itself says of it, as the
+	// simulator does. Where it is False, the Server is not Healthy.
+	ConditionMachineHealthy = "MachineHealthy"
+
 	// ConditionExactlyOnce of a Datacenter is False where its site cannot promise that a request
 	// whose reply was lost is done only once.
 	ConditionExactlyOnce = "ExactlyOnce"
@@ -113,20 +117,22 @@ const (
 
 // Reasons of a Server's and a Datacenter's conditions.
 const (
-	ReasonReady         = "Ready"
-	ReasonUntouched     = "Untouched"
-	ReasonProvisioning  = "Provisioning"
-	ReasonQuarantined   = "Quarantined"
-	ReasonReleased      = "Released"
-	ReasonAdopted       = "Adopted"
-	ReasonOperationGone = "OperationGone"
-	ReasonReachable     = "Reachable"
-	ReasonChecking      = "Checking"
-	ReasonNoRequestID   = "SiteKnowsNoRequestID"
-	ReasonRequestID     = "SiteKnowsRequestID"
-	ReasonPaused        = "Paused"
-	ReasonNoDriver      = "DriverMissing"
-	ReasonInsecure      = "InsecureSkipVerify"
+	ReasonReady        = "Ready"
+	ReasonUntouched    = "Untouched"
+	ReasonProvisioning = "Provisioning"
+	ReasonQuarantined  = "Quarantined"
+	// ReasonMachineUnhealthy: MachineHealthy says what is wrong.
+	ReasonMachineUnhealthy = "MachineUnhealthy"
+	ReasonReleased         = "Released"
+	ReasonAdopted          = "Adopted"
+	ReasonOperationGone    = "OperationGone"
+	ReasonReachable        = "Reachable"
+	ReasonChecking         = "Checking"
+	ReasonNoRequestID      = "SiteKnowsNoRequestID"
+	ReasonRequestID        = "SiteKnowsRequestID"
+	ReasonPaused           = "Paused"
+	ReasonNoDriver         = "DriverMissing"
+	ReasonInsecure         = "InsecureSkipVerify"
 )
 
 const (

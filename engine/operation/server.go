@@ -20,6 +20,9 @@ func SummariseServer(status *v1alpha1.ServerStatus, generation int64, conflicts 
 	}
 	healthy, stalled := metav1.ConditionTrue, metav1.ConditionFalse
 	reason, message := v1alpha1.ReasonReady, "nothing is known against it"
+	if machine := unhealthyMachine(status); machine != nil {
+		healthy, reason, message = metav1.ConditionFalse, v1alpha1.ReasonMachineUnhealthy, machine.Reason+": "+machine.Message
+	}
 	if q := status.Quarantine; q != nil {
 		healthy, stalled, reason = metav1.ConditionFalse, metav1.ConditionTrue, v1alpha1.ReasonQuarantined
 		message = fmt.Sprintf("quarantined since Operation %s ended %s: %s", q.Operation, q.Reason, q.Message)
@@ -37,6 +40,7 @@ func SummariseServer(status *v1alpha1.ServerStatus, generation int64, conflicts 
 	case status.ActiveOperation != nil:
 		reason = v1alpha1.ReasonProvisioning
 		message = fmt.Sprintf("Operation %s is at work on it", status.ActiveOperation.Name)
+	case healthy == metav1.ConditionFalse:
 	case status.State == v1alpha1.ServerReady:
 		ready, message = metav1.ConditionTrue, "runs "+status.CurrentOS
 	case status.State == v1alpha1.ServerOff:
@@ -55,6 +59,15 @@ func SummariseServer(status *v1alpha1.ServerStatus, generation int64, conflicts 
 	}
 }
 
+// unhealthyMachine gives what is said against the machine itself; nil for nothing.
+func unhealthyMachine(status *v1alpha1.ServerStatus) *metav1.Condition {
+	said := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionMachineHealthy)
+	if said == nil || said.Status != metav1.ConditionFalse {
+		return nil
+	}
+	return said
+}
+
 // DecideServer gives the status that a Server should have for what its spec and annotations ask of
 // it: released, adopted, or quarantined because the Operation that had its claim is gone. Nil where
 // nothing is to be written. ownerGone says that the API server itself was asked for the Operation
@@ -67,7 +80,7 @@ func DecideServer(server *v1alpha1.Server, adopted *Profile, conflicts []string,
 		changed = true
 	}
 	changed = adopt(server, status, adopted, now) || changed
-	if !changed && !conflictNews(server, conflicts) {
+	if !changed && !conditionNews(server, conflicts) {
 		return nil
 	}
 	SummariseServer(status, server.Generation, conflicts, now)
@@ -110,11 +123,17 @@ func adopt(server *v1alpha1.Server, status *v1alpha1.ServerStatus, adopted *Prof
 	return true
 }
 
-// conflictNews tells whether the conditions do not yet say what the Server shares, or still do. A
-// Server of which nothing is known and that shares nothing needs no conditions, and no write.
-func conflictNews(server *v1alpha1.Server, conflicts []string) bool {
+// conditionNews tells whether the conditions do not yet say what the Server shares, or what its machine
+// suffers from, or still do. A Server of which nothing is known and that shares nothing needs no
+// conditions, and no write.
+func conditionNews(server *v1alpha1.Server, conflicts []string) bool {
 	healthy := meta.FindStatusCondition(server.Status.Conditions, v1alpha1.ConditionHealthy)
-	said := healthy != nil && healthy.Reason == v1alpha1.ReasonIdentityConflict
+	said := func(reason string) bool { return healthy != nil && healthy.Reason == reason }
 	stale := healthy != nil && server.Status.ObservedGeneration != server.Generation
-	return said != (len(conflicts) > 0) || stale
+	machine := unhealthyMachine(&server.Status)
+	// What is worse is said in its stead.
+	outweighed := len(conflicts) > 0 || server.Status.Quarantine != nil
+	ailing := machine != nil && !outweighed
+	return said(v1alpha1.ReasonIdentityConflict) != (len(conflicts) > 0) || stale ||
+		said(v1alpha1.ReasonMachineUnhealthy) != ailing || ailing && healthy.Message != bounded(machine.Reason+": "+machine.Message)
 }
