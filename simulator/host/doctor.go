@@ -139,8 +139,9 @@ func checkFirewall(f Facts) Check {
 	if f.Network.Bridged {
 		seen += ", nor each other (br_netfilter is on)"
 	}
-	return Check{"firewall", Warn, seen,
-		"accept the bridge there, both ways: with Docker, iptables -I DOCKER-USER -i stargate-br0 -j ACCEPT and iptables -I DOCKER-USER -o stargate-br0 -j ACCEPT"}
+	bridge := f.Network.Bridge
+	return Check{"firewall", Warn, seen, fmt.Sprintf("accept the bridge there, both ways: with Docker, iptables -I DOCKER-USER -i %s -j ACCEPT and "+
+		"iptables -I DOCKER-USER -o %s -j ACCEPT; with firewalld, firewall-cmd --zone=trusted --add-interface=%s", bridge, bridge, bridge)}
 }
 
 func checkSubnet(f Facts) Check {

@@ -137,14 +137,19 @@ func hasModule(p Place, module string) bool {
 func available(meminfo string) int {
 	for _, line := range lines(meminfo) {
 		if value, found := strings.CutPrefix(line, "MemAvailable:"); found {
-			kib, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(value, "kB")))
-			if err != nil {
-				return 0
-			}
-			return kib >> 10
+			return mebibytes(value)
 		}
 	}
 	return 0
+}
+
+// mebibytes reads "  8192000 kB".
+func mebibytes(value string) int {
+	kib, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")))
+	if err != nil {
+		return 0
+	}
+	return kib >> 10
 }
 
 // lines gives those of a small file, at most a mebibyte; none where it cannot be read.
@@ -186,7 +191,7 @@ func tool(ctx context.Context, name string) Tool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, versionWithin)
 	defer cancel()
-	command := exec.CommandContext(ctx, path, "--version")
+	command := exec.CommandContext(ctx, path, "--version") //nolint:gosec // one of the two tools by its name
 	command.WaitDelay = time.Second
 	out, err := command.Output()
 	if err != nil {

@@ -267,6 +267,38 @@ func TestAToolThatHangs(t *testing.T) {
 	}
 }
 
+// TestRoomCountsWhatRuns: a machine that runs has what it was given, and what it has taken is gone from what is left.
+func TestRoomCountsWhatRuns(t *testing.T) {
+	place := tree(t, map[string]string{
+		"proc/meminfo":  "MemAvailable:    6144000 kB\n",      // 6000 MiB
+		"proc/7/status": "Name:\tqemu\nVmRSS:\t 1126400 kB\n", // 1100 MiB
+		"dev/kvm":       "",
+		"proc/cpuinfo":  "flags: vmx\n",
+		"var/lib/stargate/machines/ann/disk-1.qcow2": strings.Repeat("x", 3<<20),
+		"var/lib/stargate/machines/ann/seed-1.iso":   strings.Repeat("x", 3<<20),
+	})
+	status := simulator.Status{Server: simulator.Server{Name: "ann"}, Size: simulator.Size{CPUs: 1, MemoryMiB: 4096, DiskGiB: 1}, Accelerator: "kvm", PID: 7}
+	off := status
+	off.PID, off.Server.Name = 0, "bob"
+	h := Host{Place: place, Machines: func() []simulator.Status { return []simulator.Status{status, off} }}
+	if name, why := h.Accelerator(); name != "kvm" || why != "" {
+		t.Errorf("%s, because %s", name, why)
+	}
+	if h.FreeMiB() <= 0 {
+		t.Error("no disk is free")
+	}
+	if got := h.loads(); len(got) != 1 || got[0].ResidentMiB != 1100 || got[0].DiskMiB != 3 {
+		t.Fatalf("loads %+v", got)
+	}
+	// Of 6000, 512 are kept and 4096+128-1100 promised: 2364 are left.
+	if err := h.Room(simulator.Size{CPUs: 1, MemoryMiB: 2364 - 128, DiskGiB: 1}, "kvm"); err != nil {
+		t.Error(err)
+	}
+	if err := h.Room(simulator.Size{CPUs: 1, MemoryMiB: 2365 - 128, DiskGiB: 1}, "kvm"); err == nil || !strings.Contains(err.Error(), "memory is 1 MiB short") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestThisHost: on the machine that this runs on, what is judged is what the measured facts say of it.
 func TestThisHost(t *testing.T) {
 	f := Gather(t.Context(), Place{Root: "/", State: t.TempDir()})

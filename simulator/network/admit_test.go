@@ -178,12 +178,14 @@ func pretend(now present, steps []Step, r record) present {
 			now.addresses = append(now.addresses, address{s.name, netip.MustParsePrefix(s.value)})
 		case set:
 			now.settings[s.name] = s.value
+		case remove, pin, forget: // below, or nothing that shows
 		}
 		switch s.deed {
 		case makeBridge, makeTap, enslave, raise, lower:
 			now.links[s.name] = l
 		case remove:
 			delete(now.links, s.name)
+		default:
 		}
 	}
 	return now

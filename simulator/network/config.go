@@ -9,14 +9,14 @@ import (
 // Config of the network.
 type Config struct {
 	// Bridge is the bridge's name; empty is DefaultBridge.
-	Bridge string
+	Bridge string `json:"bridge"`
 	// Subnet of the machines; zero is DefaultSubnet.
-	Subnet netip.Prefix
+	Subnet netip.Prefix `json:"subnet"`
 	// Gateway is the bridge's address in it; zero is the first.
-	Gateway netip.Addr
+	Gateway netip.Addr `json:"gateway"`
 	// Table is what the nftables tables (inet and bridge) are called; empty is DefaultTable. Two simulators on one host
 	// have each a bridge, a subnet and a table.
-	Table string
+	Table string `json:"table"`
 }
 
 // What an empty Config stands for.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"stargate.io/stargate/simulator"
 )
@@ -165,9 +166,9 @@ func TestDryRunTouchesNothing(t *testing.T) {
 	if d := differ(before, picture(t)); d != "" {
 		t.Errorf("the plan changed the host:\n%s", d)
 	}
-	var said []string
+	var told []string
 	for _, s := range steps {
-		said = append(said, s.String())
+		told = append(told, s.String())
 	}
 	want := []string{
 		"ip link delete " + port.Tap,
@@ -176,8 +177,20 @@ func TestDryRunTouchesNothing(t *testing.T) {
 		"sysctl net/ipv4/ip_forward = 0",
 		"remove " + file,
 	}
-	if !slices.Equal(said, want) {
-		t.Errorf("said\n%s\nwant\n%s", strings.Join(said, "\n"), strings.Join(want, "\n"))
+	if !slices.Equal(told, want) {
+		t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestEveryDeedIsDoneAndSaid: each can be carried out, and told to a person.
+func TestEveryDeedIsDoneAndSaid(t *testing.T) {
+	if len(deeds) != len(said) {
+		t.Errorf("%d deeds are done, and %d said", len(deeds), len(said))
+	}
+	for deed := range deeds {
+		if text := (Step{deed, "NAME", "VALUE"}).String(); !strings.Contains(text, "NAME") || strings.Contains(text, "%!") {
+			t.Errorf("%s is said as %q", deed, text)
+		}
 	}
 }
 
@@ -350,19 +363,32 @@ func TestConfigMayNotChangeUnderMachines(t *testing.T) {
 
 func TestLookSeesFirewalls(t *testing.T) {
 	enter(t)
+	foreign(t)
 	n, file := open(t)
 	must(t, n.Ensure())
-	if view := Look(file, n.config); len(view.Drops) != 0 || !view.Forwarding || view.Problem != "" {
+	if view := Look(file, n.config); len(view.Drops) != 0 || !view.Forwarding || view.Problem != "" || view.Bridge != DefaultBridge {
 		t.Errorf("of our own it says %+v", view)
 	}
 	conn := &nftables.Conn{}
 	drop := nftables.ChainPolicyDrop
-	conn.AddChain(&nftables.Chain{
-		Name: "FORWARD", Table: conn.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "filter"}),
-		Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter, Policy: &drop,
-	})
+	forward := func(family nftables.TableFamily, table, name string, policy *nftables.ChainPolicy, rules ...[]expr.Any) {
+		chain := conn.AddChain(&nftables.Chain{
+			Name: name, Table: conn.AddTable(&nftables.Table{Family: family, Name: table}), Policy: policy,
+			Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter,
+		})
+		for _, rule := range rules {
+			conn.AddRule(&nftables.Rule{Table: chain.Table, Chain: chain, Exprs: rule})
+		}
+	}
+	reject := []expr.Any{&expr.Counter{}, &expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED}}
+	forward(nftables.TableFamilyIPv4, "filter", "FORWARD", &drop)
+	forward(nftables.TableFamilyINet, "firewalld", "filter_FORWARD", nil, established(), reject)
+	forward(nftables.TableFamilyINet, "knows", "some", nil, ifname(expr.MetaKeyIIFNAME, expr.CmpOpEq, "eth7"), rule(ifname(expr.MetaKeyIIFNAME, expr.CmpOpEq, "eth7"), reject))
+	forward(nftables.TableFamilyIPv6, "filter", "FORWARD", &drop)
 	must(t, conn.Flush())
-	if view := Look(file, n.config); !slices.Equal(view.Drops, []string{"ip filter FORWARD"}) {
-		t.Errorf("it says %+v", view)
+	view := Look(file, n.config)
+	slices.Sort(view.Drops)
+	if want := []string{"inet firewalld filter_FORWARD", "ip filter FORWARD"}; !slices.Equal(view.Drops, want) {
+		t.Errorf("it says %+v, and is to name %v", view, want)
 	}
 }

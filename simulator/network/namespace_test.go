@@ -59,6 +59,7 @@ func enter(t *testing.T) {
 	if notIsolated != "" {
 		t.Skip(notIsolated)
 	}
+	t.Parallel() // most of the time the kernel waits for its own readers
 	runtime.LockOSThread()
 	if err := newNamespace(); err != nil {
 		t.Fatal(err)

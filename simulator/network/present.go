@@ -10,6 +10,7 @@ import (
 type present struct {
 	where     string // this boot, this namespace
 	links     map[string]link
+	names     map[int]string // of the links, by the kernel's number for them
 	addresses []address
 	routes    []route
 	tables    map[string]bool   // "family name"

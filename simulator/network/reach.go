@@ -74,7 +74,7 @@ func arpSocket(index int) (*os.File, error) {
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ARP), Ifindex: index}); err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
-	return os.NewFile(uintptr(fd), "arp"), nil //nolint:gosec // a descriptor is not negative here
+	return os.NewFile(uintptr(fd), "arp"), nil
 }
 
 // networkOrder swaps a protocol's bytes, as packet sockets want it.
@@ -91,7 +91,7 @@ func send(socket *os.File, index int, packet []byte) error {
 	copy(to.Addr[:], []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	var sent error
 	err = raw.Write(func(fd uintptr) bool {
-		sent = unix.Sendto(int(fd), packet, 0, to) //nolint:gosec // a descriptor fits
+		sent = unix.Sendto(int(fd), packet, 0, to)
 		return !errors.Is(sent, unix.EAGAIN)
 	})
 	return errors.Join(err, sent)

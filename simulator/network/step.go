@@ -21,39 +21,27 @@ const (
 	forget     deed = "forget"
 )
 
+// said is how each is told; 1 is its name, 2 its value.
+var said = map[deed]string{
+	loadTables: "nft: load tables inet %[1]s and bridge %[1]s",
+	dropTables: "nft: delete tables inet %[1]s and bridge %[1]s",
+	makeBridge: "ip link add %[1]s address %[2]s type bridge",
+	makeTap:    "ip tuntap add %[1]s mode tap",
+	remove:     "ip link delete %[1]s",
+	enslave:    "ip link set %[1]s master %[2]s",
+	pin:        "bridge fdb replace %[2]s dev %[1]s master static, learning off, flood off",
+	giveIPv4:   "ip address add %[2]s dev %[1]s",
+	raise:      "ip link set %[1]s up",
+	lower:      "ip link set %[1]s down",
+	set:        "sysctl %[1]s = %[2]s",
+	forget:     "remove %[1]s",
+}
+
 // Step is one thing that is done to the host. Its String says it in the words of ip, nft and sysctl.
 type Step struct {
 	deed  deed
-	name  string // of the link, the table or the setting
+	name  string // of the link, the table, the setting or the file
 	value string
 }
 
-func (s Step) String() string {
-	switch s.deed {
-	case loadTables:
-		return fmt.Sprintf("nft: load tables inet %s and bridge %s", s.name, s.name)
-	case dropTables:
-		return fmt.Sprintf("nft: delete tables inet %s and bridge %s", s.name, s.name)
-	case makeBridge:
-		return fmt.Sprintf("ip link add %s address %s type bridge", s.name, s.value)
-	case makeTap:
-		return fmt.Sprintf("ip tuntap add %s mode tap", s.name)
-	case remove:
-		return fmt.Sprintf("ip link delete %s", s.name)
-	case enslave:
-		return fmt.Sprintf("ip link set %s master %s", s.name, s.value)
-	case pin:
-		return fmt.Sprintf("bridge fdb replace %s dev %s master static, learning off, flood off", s.value, s.name)
-	case giveIPv4:
-		return fmt.Sprintf("ip address add %s dev %s", s.value, s.name)
-	case raise:
-		return fmt.Sprintf("ip link set %s up", s.name)
-	case lower:
-		return fmt.Sprintf("ip link set %s down", s.name)
-	case set:
-		return fmt.Sprintf("sysctl %s = %s", s.name, s.value)
-	case forget:
-		return fmt.Sprintf("remove %s", s.name)
-	}
-	return string(s.deed)
-}
+func (s Step) String() string { return fmt.Sprintf(said[s.deed], s.name, s.value) }

@@ -48,14 +48,14 @@ func lookLinks(now *present) error {
 	if err != nil {
 		return fmt.Errorf("listing interfaces: %w", err)
 	}
-	names := map[int]string{}
+	now.names = map[int]string{}
 	for _, l := range links {
-		names[l.Attrs().Index] = l.Attrs().Name
+		now.names[l.Attrs().Index] = l.Attrs().Name
 	}
 	for _, l := range links {
 		attrs := l.Attrs()
 		now.links[attrs.Name] = link{
-			kind: l.Type(), mac: attrs.HardwareAddr.String(), master: names[attrs.MasterIndex], up: attrs.Flags&net.FlagUp != 0,
+			kind: l.Type(), mac: attrs.HardwareAddr.String(), master: now.names[attrs.MasterIndex], up: attrs.Flags&net.FlagUp != 0,
 		}
 	}
 	return nil
@@ -67,15 +67,10 @@ func lookAddresses(now *present) error {
 		return fmt.Errorf("listing addresses: %w", err)
 	}
 	for _, a := range found {
-		prefix, ok := prefixOf(a.IPNet)
-		if !ok {
-			continue
+		name, there := now.names[a.LinkIndex] // an interface that came since is not the simulator's
+		if prefix, ok := prefixOf(a.IPNet); ok && there {
+			now.addresses = append(now.addresses, address{name, prefix})
 		}
-		l, err := netlink.LinkByIndex(a.LinkIndex)
-		if err != nil {
-			continue //nolint:nilerr // the interface has gone since, and its address with it
-		}
-		now.addresses = append(now.addresses, address{l.Attrs().Name, prefix})
 	}
 	return nil
 }
@@ -89,18 +84,15 @@ func lookRoutes(now *present) error {
 		return fmt.Errorf("listing routes: %w", err)
 	}
 	for _, r := range found {
-		prefix, ok := prefixOf(r.Dst)
-		if !ok || r.Table == unix.RT_TABLE_LOCAL {
-			continue
+		if prefix, ok := prefixOf(r.Dst); ok && r.Table != unix.RT_TABLE_LOCAL {
+			now.routes = append(now.routes, route{now.names[r.LinkIndex], prefix})
 		}
-		by := ""
-		if l, err := netlink.LinkByIndex(r.LinkIndex); r.LinkIndex > 0 && err == nil {
-			by = l.Attrs().Name
-		}
-		now.routes = append(now.routes, route{by, prefix})
 	}
 	return nil
 }
+
+// familyNames are those in which tables are ours.
+var familyNames = map[nftables.TableFamily]string{nftables.TableFamilyINet: "inet", nftables.TableFamilyBridge: "bridge"}
 
 func lookTables(now *present) error {
 	found, err := (&nftables.Conn{}).ListTables()
@@ -108,11 +100,8 @@ func lookTables(now *present) error {
 		return fmt.Errorf("listing nftables tables: %w", err)
 	}
 	for _, table := range found {
-		switch table.Family {
-		case nftables.TableFamilyINet:
-			now.tables["inet "+table.Name] = true
-		case nftables.TableFamilyBridge:
-			now.tables["bridge "+table.Name] = true
+		if family := familyNames[table.Family]; family != "" {
+			now.tables[family+" "+table.Name] = true
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 )
 
 // View is what can be told of the host's network without touching it.
@@ -14,8 +15,10 @@ type View struct {
 	Problem string
 	// Forwarding: the host forwards IPv4 already.
 	Forwarding bool
-	// Drops are the chains of others, as "ip filter FORWARD", that drop what they do not know of what is forwarded: what
-	// our rules let pass, they may still drop.
+	// Bridge is its name.
+	Bridge string
+	// Drops are the chains of others, as "ip filter FORWARD", that drop what they do not know of what is forwarded, by their
+	// policy or their last rule: what our rules let pass, they may still drop.
 	Drops []string
 	// Bridged: what goes from machine to machine passes those chains too (br_netfilter).
 	Bridged bool
@@ -39,11 +42,11 @@ func look(file string, config Config) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	chains, err := (&nftables.Conn{}).ListChains()
+	drops, err := dropping(config.Table)
 	if err != nil {
 		return View{}, fmt.Errorf("listing nftables chains: %w", err)
 	}
-	view := View{Forwarding: now.settings[ipForward] == "1", Drops: dropping(chains, config.Table)}
+	view := View{Bridge: config.Bridge, Forwarding: now.settings[ipForward] == "1", Drops: drops}
 	if _, err := intend(config, before, now, ""); err != nil {
 		view.Problem = err.Error()
 	}
@@ -54,17 +57,52 @@ func look(file string, config Config) (View, error) {
 }
 
 // dropping gives the chains that drop what is forwarded unless they know it.
-func dropping(chains []*nftables.Chain, own string) []string {
-	families := map[nftables.TableFamily]string{nftables.TableFamilyINet: "inet", nftables.TableFamilyIPv4: "ip"}
+func dropping(own string) ([]string, error) {
+	conn := &nftables.Conn{}
+	chains, err := conn.ListChains()
+	if err != nil {
+		return nil, err
+	}
 	var found []string
 	for _, chain := range chains {
-		family, ipv4 := families[chain.Table.Family]
-		if !ipv4 || family == "inet" && chain.Table.Name == own || chain.Hooknum == nil || *chain.Hooknum != *nftables.ChainHookForward {
+		family := map[nftables.TableFamily]string{nftables.TableFamilyINet: "inet", nftables.TableFamilyIPv4: "ip"}[chain.Table.Family]
+		if family == "" || family == "inet" && chain.Table.Name == own || chain.Hooknum == nil || *chain.Hooknum != *nftables.ChainHookForward {
 			continue
 		}
-		if chain.Policy != nil && *chain.Policy == nftables.ChainPolicyDrop {
+		drops, err := dropsUnknown(conn, chain)
+		if err != nil {
+			return nil, err
+		}
+		if drops {
 			found = append(found, fmt.Sprintf("%s %s %s", family, chain.Table.Name, chain.Name))
 		}
 	}
-	return found
+	return found, nil
+}
+
+func dropsUnknown(conn *nftables.Conn, chain *nftables.Chain) (bool, error) {
+	if chain.Policy != nil && *chain.Policy == nftables.ChainPolicyDrop {
+		return true, nil
+	}
+	rules, err := conn.GetRules(chain.Table, chain)
+	if err != nil {
+		return false, err
+	}
+	return len(rules) > 0 && unconditional(rules[len(rules)-1].Exprs), nil
+}
+
+// unconditional tells whether a rule drops or rejects all that comes to it, as the last one of firewalld does.
+func unconditional(rule []expr.Any) bool {
+	for _, part := range rule {
+		switch e := part.(type) {
+		case *expr.Counter, *expr.Log:
+		case *expr.Reject:
+			return true
+		case *expr.Verdict:
+			return e.Kind == expr.VerdictDrop
+		default:
+			return false
+		}
+	}
+	return false
 }

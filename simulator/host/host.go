@@ -1,0 +1,79 @@
+package host
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"stargate.io/stargate/simulator"
+)
+
+// Host judges the host as it is in the moment that it is asked, for package machine.
+type Host struct {
+	Place   Place
+	Reserve Reserve
+	// Machines gives all machines; those whose process runs count. It is nil before there are any.
+	Machines func() []simulator.Status
+}
+
+// Accelerator gives KVM or TCG, and why it is not KVM.
+func (h Host) Accelerator() (name, why string) {
+	accelerator, why := Choose(h.Place)
+	return string(accelerator), why
+}
+
+// Room refuses a new machine for which there is none.
+// Errors: *simulator.Refused.
+func (h Host) Room(size simulator.Size, accelerator string) error {
+	return Admit(Measure(h.Place), h.Reserve, h.loads(), Load{Size: size, Accelerator: Accelerator(accelerator)})
+}
+
+// FreeMiB of the state folder's file system.
+func (h Host) FreeMiB() int64 { return int64(folder(h.Place.State).FreeMiB) }
+
+// loads gives what the machines that run were given and have taken.
+func (h Host) loads() []Load {
+	if h.Machines == nil {
+		return nil
+	}
+	var running []Load
+	for _, machine := range h.Machines() {
+		if machine.PID <= 0 {
+			continue
+		}
+		running = append(running, Load{
+			Size: machine.Size, Accelerator: Accelerator(machine.Accelerator),
+			ResidentMiB: resident(h.Place, machine.PID), DiskMiB: filled(h.Place, machine.Server.Name),
+		})
+	}
+	return running
+}
+
+// resident gives how much memory a process has; none where it has ended.
+func resident(p Place, pid int) int {
+	for _, line := range lines(p.at("proc/" + strconv.Itoa(pid) + "/status")) {
+		if value, found := strings.CutPrefix(line, "VmRSS:"); found {
+			return mebibytes(value)
+		}
+	}
+	return 0
+}
+
+// filled gives how much a machine's disks take.
+func filled(p Place, name string) int {
+	disks, err := filepath.Glob(filepath.Join(p.State, "machines", name, "disk-*.qcow2"))
+	if err != nil {
+		return 0 // a name that is a pattern is no machine's
+	}
+	var blocks int64
+	for _, disk := range disks {
+		if info, err := os.Lstat(disk); err == nil {
+			if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+				blocks += stat.Blocks
+			}
+		}
+	}
+	return int(blocks >> 11) // of 512 bytes each
+}
