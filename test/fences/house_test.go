@@ -110,7 +110,7 @@ var storeys = map[string][]string{
 	"engine/plan/forecast": {"api", "engine/ledger", "engine/rollout"},
 	"cmd/hookworker":       {"policies"},
 	"cmd/mockdc":           {"drivers/dcapi/wire"},
-	"cmd/simulator":        {"api", "policies", "drivers", "simulator", "engine"},
+	"cmd/simulator":        {"api", "policies", "drivers", "simulator", "engine", "config"},
 	"cmd/stargate":         {"api", "policies", "drivers", "gitsync", "engine", "config"},
 	"config":               {},
 	"hack":                 {"api", "policies", "test/gitserver"},
