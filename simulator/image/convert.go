@@ -3,6 +3,7 @@ package image
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -23,17 +24,8 @@ func (s *Store) convert(ctx context.Context, w wanted, p *partial, got sums, rep
 	if r, ok := s.base(got.sha256); ok {
 		return r.Size, s.touch(name(got.sha256))
 	}
-	format, size, err := inspect(p.file, p.size, w.source.Format)
+	format, size, err := s.examine(ctx, w, p)
 	if err != nil {
-		return 0, err
-	}
-	if size > s.bounds.Disk {
-		return 0, fail(TooLarge, "it is a disk of %d GiB, and at most %d are taken", size>>30, s.bounds.Disk>>30)
-	}
-	if size == 0 {
-		return 0, fail(Unsafe, "it is a disk of no size")
-	}
-	if err := s.secondOpinion(ctx, p.file, format, size); err != nil {
 		return 0, err
 	}
 	report(Progress{Step: Converting, Total: size})
@@ -45,6 +37,26 @@ func (s *Store) convert(ctx context.Context, w wanted, p *partial, got sums, rep
 		return 0, fmt.Errorf("noting what the image is: %w", err)
 	}
 	return rounded(size), nil
+}
+
+// examine refuses what is not to be converted, and tells the format and the size of the disk of what is.
+func (s *Store) examine(ctx context.Context, w wanted, p *partial) (format string, size int64, err error) {
+	format, size, err = inspect(p.file, p.size, w.source.Format)
+	switch {
+	case err != nil:
+		return "", 0, err
+	case size > s.bounds.Disk:
+		return "", 0, fail(TooLarge, "it is a disk of %d GiB, and at most %d are taken", size>>30, s.bounds.Disk>>30)
+	case size == 0:
+		return "", 0, fail(Unsafe, "it is a disk of no size")
+	}
+	if err := s.secondOpinion(ctx, p.file, format, size); err != nil {
+		return "", 0, err
+	}
+	if format == QCOW2 {
+		err = s.checkTables(ctx, p.file)
+	}
+	return format, size, err
 }
 
 const sector = 512
@@ -66,6 +78,19 @@ type opinion struct {
 			Encrypt  json.RawMessage `json:"encrypt"`
 		} `json:"data"`
 	} `json:"format-specific"`
+}
+
+// onlyLeaks is how qemu-img check ends where there are clusters that nothing uses, and nothing worse.
+const onlyLeaks = 3
+
+// checkTables has what the header refers to checked: what is not there is read as zeros by all else, without a word.
+func (s *Store) checkTables(ctx context.Context, file *os.File) error {
+	_, err := s.run(ctx, order{args: []string{"check", "-q", "-f", QCOW2, "--output=json", given}, file: file, time: s.bounds.Convert, fine: onlyLeaks})
+	var e *Error
+	if errors.As(err, &e) && e.Kind == Unsafe {
+		return fail(Unsafe, "it is damaged, or was cut short before it was published: qemu-img check finds errors in it")
+	}
+	return err
 }
 
 // secondOpinion asks qemu-img, which was not let near the file before, whether it reads the header as we did.

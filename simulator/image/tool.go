@@ -37,6 +37,8 @@ type order struct {
 	full   bool
 	// line gets what it prints, piece by piece; without it that is collected.
 	line func([]byte)
+	// fine is an exit code besides 0 that is no failure.
+	fine int
 }
 
 // run the tool within its bounds. It ends with us, and with the context.
@@ -59,7 +61,8 @@ func (s *Store) run(ctx context.Context, o order) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if err != nil {
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == o.fine) {
 		return nil, o.failed(err, strings.TrimSpace(string(complaint.text)))
 	}
 	return said.text, nil
