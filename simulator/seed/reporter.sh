@@ -25,7 +25,7 @@ cloud_init() {
 			[ "$name" != '"stage":' ] || detail=${value#\"}
 		done <$status
 		detail=${detail%%\"*}
-		case $detail in *[!a-z-]*) detail='' ;; esac
+		case $detail in null | *[!a-z-]*) detail='' ;; esac
 	fi
 }
 
