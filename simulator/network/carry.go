@@ -86,7 +86,8 @@ func enslaveLink(name, bridge string) error {
 }
 
 // pinMAC tells the bridge where a machine is, once and for all. A bridge that learns could be taught otherwise: frames to
-// link-local addresses, such as LLDP's, teach it before any rule sees them.
+// link-local addresses, such as LLDP's, teach it before any rule sees them. The entry comes last, for where it is the rest
+// is taken for done.
 func pinMAC(name, mac string) error {
 	hardware, err := net.ParseMAC(mac)
 	if err != nil {

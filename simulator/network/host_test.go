@@ -1,13 +1,19 @@
 package network
 
 import (
+	"context"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -201,20 +207,20 @@ func TestEnsureRepairs(t *testing.T) {
 	port := attach(t, n, ann)
 	attach(t, n, bob)
 	whole := picture(t)
+	n.before = func(s Step) error { return fmt.Errorf("it was not needed: %s", s) }
 	must(t, n.Ensure())
-	if d := differ(whole, picture(t)); d != "" {
-		t.Fatalf("twice is not once:\n%s", d)
-	}
+	n.before = nil
 	for name, damage := range map[string]func() error{
-		"the tables are gone":   func() error { return dropRules(DefaultTable) },
-		"the bridge is gone":    func() error { return removeLink(DefaultBridge) },
-		"the bridge is down":    func() error { return onLink(DefaultBridge, netlink.LinkSetDown) },
-		"forwarding is off":     func() error { return writeSetting(ipForward, "0") },
-		"IPv6 is on":            func() error { return writeSetting(disableIPv6Of(port.Tap), "0") },
-		"a tap is gone":         func() error { return removeLink(port.Tap) },
-		"a tap is down":         func() error { return onLink(port.Tap, netlink.LinkSetDown) },
-		"a tap is unplugged":    func() error { return onLink(port.Tap, netlink.LinkSetNoMaster) },
-		"the rules have a hole": func() error { return emptySet("taps") },
+		"the tables are gone":           func() error { return dropRules(DefaultTable) },
+		"the bridge is gone":            func() error { return removeLink(DefaultBridge) },
+		"the bridge is down":            func() error { return onLink(DefaultBridge, netlink.LinkSetDown) },
+		"forwarding is off":             func() error { return writeSetting(ipForward, "0") },
+		"IPv6 is on":                    func() error { return writeSetting(disableIPv6Of(port.Tap), "0") },
+		"a tap is gone":                 func() error { return removeLink(port.Tap) },
+		"a tap is down":                 func() error { return onLink(port.Tap, netlink.LinkSetDown) },
+		"a tap is unplugged":            func() error { return onLink(port.Tap, netlink.LinkSetNoMaster) },
+		"the bridge was told otherwise": func() error { return unpin(port.Tap, port.MAC) },
+		"the rules have a hole":         func() error { return emptySet("taps") },
 		"the address is gone": func() error {
 			return onLink(DefaultBridge, func(l netlink.Link) error {
 				a, err := netlink.ParseAddr("192.168.100.1/24")
@@ -229,12 +235,17 @@ func TestEnsureRepairs(t *testing.T) {
 		if differ(whole, picture(t)) == "" {
 			t.Errorf("%s: the picture does not show it", name)
 		}
-		// A simulator that was started again repairs as well as one that runs.
+		must(t, n.Ensure())
+		if d := differ(withoutTapMACs(whole), withoutTapMACs(picture(t))); d != "" {
+			t.Errorf("%s, and was not repaired:\n%s", name, d)
+		}
+		// One that was started again repairs as well as one that runs.
+		must(t, damage())
 		again, err := Open(file, Config{})
 		must(t, err)
 		must(t, again.Ensure())
 		if d := differ(withoutTapMACs(whole), withoutTapMACs(picture(t))); d != "" {
-			t.Errorf("%s, and was not repaired:\n%s", name, d)
+			t.Errorf("%s, and was not repaired by the next:\n%s", name, d)
 		}
 	}
 }
@@ -243,11 +254,21 @@ func TestEnsureRepairs(t *testing.T) {
 func withoutTapMACs(picture string) string {
 	lines := strings.Split(picture, "\n")
 	for i, line := range lines {
-		if fields := strings.Fields(line); strings.HasPrefix(line, "link sg-") && len(fields) == 6 {
+		if fields := strings.Fields(line); strings.HasPrefix(line, "link sg-") && len(fields) == 7 {
 			lines[i] = strings.Join(slices.Delete(fields, 3, 4), " ")
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+func unpin(tap, mac string) error {
+	hardware, err := net.ParseMAC(mac)
+	if err != nil {
+		return err
+	}
+	return onLink(tap, func(l netlink.Link) error {
+		return netlink.NeighDel(&netlink.Neigh{LinkIndex: l.Attrs().Index, Family: unix.AF_BRIDGE, Flags: netlink.NTF_MASTER, HardwareAddr: hardware})
+	})
 }
 
 func emptySet(name string) error {
@@ -259,6 +280,66 @@ func emptySet(name string) error {
 	}
 	conn.FlushSet(set)
 	return conn.Flush()
+}
+
+func TestGuard(t *testing.T) {
+	enter(t)
+	n, _ := open(t)
+	must(t, n.Ensure())
+	here := here(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var guards sync.WaitGroup
+	guards.Go(func() {
+		runtime.LockOSThread() // never unlocked: its thread ends in this namespace
+		if err := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET); err != nil {
+			t.Error(err)
+			return
+		}
+		n.Guard(ctx, time.Millisecond, func(err error) { t.Error(err) })
+	})
+	must(t, removeLink(DefaultBridge))
+	eventually(t, "the bridge again", func() bool { _, err := netlink.LinkByName(DefaultBridge); return err == nil })
+	cancel()
+	guards.Wait()
+}
+
+// here gives the namespace of this thread.
+func here(t *testing.T) *os.File {
+	t.Helper()
+	file, err := os.Open("/proc/thread-self/ns/net")
+	must(t, err)
+	t.Cleanup(func() { _ = file.Close() })
+	return file
+}
+
+func TestTwoOnOneHost(t *testing.T) {
+	enter(t)
+	before := picture(t)
+	one, fileOne := open(t)
+	must(t, one.Ensure())
+	attach(t, one, ann)
+	fileTwo := filepath.Join(t.TempDir(), "network.json")
+	two, err := Open(fileTwo, Config{Bridge: "second0", Table: "second", Subnet: netip.MustParsePrefix("10.7.0.0/24")})
+	must(t, err)
+	must(t, two.Ensure())
+	other := ann
+	other.IPv4 = "10.7.0.10"
+	if attach(t, two, other).Tap == one.Ports()[ann.Name].Tap {
+		t.Fatal("both have the same tap")
+	}
+	// Each mends only its own: the second's rules are no reason for the first to do anything but look at its own anew.
+	must(t, one.Ensure(), two.Ensure())
+	must(t, Down(fileOne, nil))
+	if two.Ensure() != nil || len(two.Ports()) != 1 {
+		t.Error("the second is not well after the first went down")
+	}
+	if value, err := readSetting(ipForward); err != nil || value != "1" {
+		t.Errorf("the second mended its forwarding to %q, %v", value, err)
+	}
+	must(t, Down(fileTwo, nil))
+	if d := differ(before, picture(t)); d != "" {
+		t.Errorf("the host is not as before:\n%s", d)
+	}
 }
 
 func TestCollisionsAreRefused(t *testing.T) {

@@ -266,7 +266,7 @@ func picture(t *testing.T) string {
 	must(t, err)
 	var lines []string
 	for name, l := range now.links {
-		lines = append(lines, fmt.Sprintf("link %s %s %s master=%s up=%v", name, l.kind, l.mac, l.master, l.up))
+		lines = append(lines, fmt.Sprintf("link %s %s %s master=%s up=%v pinned=%v", name, l.kind, l.mac, l.master, l.up, l.pinned))
 	}
 	for _, a := range now.addresses {
 		lines = append(lines, fmt.Sprintf("address %s %s", a.link, a.prefix))

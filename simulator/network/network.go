@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"stargate.io/stargate/simulator"
 )
@@ -21,6 +22,7 @@ type Network struct {
 
 	mu     sync.Mutex
 	record *record // nil: nothing was done
+	loaded uint32  // the generation of the rules in which ours are as recorded; zero for none
 	// before is asked before each step; an error of its leaves the host as a crash there would. Tests set it.
 	before func(Step) error
 }
@@ -39,8 +41,8 @@ func Open(file string, config Config) (*Network, error) {
 	return &Network{config: config, file: file, record: before}, nil
 }
 
-// Ensure makes the host as it is to be, and repairs what somebody changed or removed. It is cheap when nothing is to be
-// done, and refuses what would collide with something of the host's.
+// Ensure makes the host as it is to be, and repairs what somebody changed or removed. It changes nothing where nothing is
+// to be done, and refuses what would collide with something of the host's.
 func (n *Network) Ensure() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -63,7 +65,24 @@ func (n *Network) ensure() error {
 	if err := n.save(wanted); err != nil {
 		return err
 	}
-	return n.carry(wanted, wanted.up(now), nil)
+	return n.carry(wanted, wanted.up(now, n.loaded), nil)
+}
+
+// Guard does what Ensure does again and again, until ctx ends, so that what somebody changed is mended while machines
+// run. report gets what could not be mended.
+func (n *Network) Guard(ctx context.Context, every time.Duration, report func(error)) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := n.Ensure(); err != nil {
+			report(err)
+		}
+	}
 }
 
 // drawMAC gives a MAC that nobody has: of the locally administered, at random.
@@ -84,7 +103,7 @@ func (n *Network) save(r record) error {
 	if err := format.Write(n.file, r); err != nil {
 		return err
 	}
-	n.record = &r
+	n.record, n.loaded = &r, 0
 	return nil
 }
 
@@ -99,9 +118,32 @@ func (n *Network) carry(r record, steps []Step, report func(Step)) error {
 		if report != nil {
 			report(step)
 		}
-		if err := carry(r, step); err != nil {
+		if err := n.step(r, step); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// step does one, and keeps in mind which generation of the rules is ours: the next after the one before it, unless
+// somebody changed rules in the same moment, which is then not known to have left ours alone.
+func (n *Network) step(r record, step Step) error {
+	if step.deed != loadTables {
+		return carry(r, step)
+	}
+	before, err := rulesGeneration()
+	if err != nil {
+		return err
+	}
+	if err := carry(r, step); err != nil {
+		return err
+	}
+	after, err := rulesGeneration()
+	if err != nil {
+		return err
+	}
+	if n.loaded = 0; after == before+1 {
+		n.loaded = after
 	}
 	return nil
 }
@@ -195,7 +237,12 @@ func (n *Network) unplug(ctx context.Context, which func(name string) bool) erro
 	if err := n.carry(left, append(steps, Step{deed: loadTables, name: left.Table}), nil); err != nil {
 		return err
 	}
-	return n.save(left)
+	loaded := n.loaded
+	if err := n.save(left); err != nil {
+		return err
+	}
+	n.loaded = loaded // these are the rules of what is saved
+	return nil
 }
 
 // Cut pulls a machine's cable, as a fault, until Mend or the next Tap. It stays pulled over restarts of the simulator.

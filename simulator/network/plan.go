@@ -94,10 +94,14 @@ func forwardingBefore(kept map[string]string, now present) map[string]string {
 	return before
 }
 
-// up gives the steps that make the host as the record says. The rules come first, so that no machine ever speaks
-// without them, and forwarding after them.
-func (r record) up(now present) []Step {
-	steps := []Step{{deed: loadTables, name: r.Table}}
+// up gives the steps that make the host as the record says; none where it is so. loaded is the generation of the rules
+// in which ours are as they are to be; zero for none. The rules come first, so that no machine ever speaks without them,
+// and forwarding after them.
+func (r record) up(now present, loaded uint32) []Step {
+	var steps []Step
+	if loaded == 0 || loaded != now.generation {
+		steps = append(steps, Step{deed: loadTables, name: r.Table})
+	}
 	bridge, there := now.links[r.Bridge]
 	if !there {
 		steps = append(steps, Step{makeBridge, r.Bridge, r.MAC})
@@ -129,7 +133,9 @@ func (r record) plug(port Port, now present) []Step {
 	if tap.master != r.Bridge {
 		steps = append(steps, Step{enslave, port.Tap, r.Bridge})
 	}
-	steps = append(steps, Step{pin, port.Tap, port.MAC})
+	if tap.master != r.Bridge || !slices.Contains(tap.pinned, port.MAC) {
+		steps = append(steps, Step{pin, port.Tap, port.MAC})
+	}
 	switch {
 	case port.Cut && tap.up:
 		steps = append(steps, Step{deed: lower, name: port.Tap})

@@ -8,18 +8,20 @@ import (
 
 // present is what the host has, as far as it is asked.
 type present struct {
-	where     string // this boot, this namespace
-	links     map[string]link
-	names     map[int]string // of the links, by the kernel's number for them
-	addresses []address
-	routes    []route
-	tables    map[string]bool   // "family name"
-	settings  map[string]string // by path under /proc/sys, without the newline
+	where      string // this boot, this namespace
+	links      map[string]link
+	names      map[int]string // of the links, by the kernel's number for them
+	addresses  []address
+	routes     []route
+	tables     map[string]bool   // "family name"
+	generation uint32            // of the rules: another one with each change that anybody makes
+	settings   map[string]string // by path under /proc/sys, without the newline
 }
 
 type link struct {
 	kind, mac, master string
 	up                bool
+	pinned            []string // MACs that its bridge was told are there
 }
 
 type address struct {

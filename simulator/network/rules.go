@@ -2,6 +2,8 @@ package network
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,6 +11,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -87,6 +90,28 @@ func renew(conn *nftables.Conn, family nftables.TableFamily, name string) *nftab
 	table := &nftables.Table{Family: family, Name: name}
 	conn.DelTable(conn.AddTable(table))
 	return conn.AddTable(table)
+}
+
+// rulesGeneration gives the number of the present rules of the namespace, everybody's: each change counts it up.
+func rulesGeneration() (uint32, error) {
+	request := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETGEN, 0)
+	request.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
+	replies, err := request.Execute(unix.NETLINK_NETFILTER, 0)
+	if err != nil {
+		return 0, fmt.Errorf("asking for the generation of nftables rules: %w", err)
+	}
+	for _, reply := range replies {
+		attrs, err := nl.ParseRouteAttr(reply[nl.SizeofNfgenmsg:])
+		if err != nil {
+			return 0, fmt.Errorf("reading the generation of nftables rules: %w", err)
+		}
+		for _, attr := range attrs {
+			if attr.Attr.Type == unix.NFTA_GEN_ID && len(attr.Value) == 4 {
+				return binary.BigEndian.Uint32(attr.Value), nil
+			}
+		}
+	}
+	return 0, errors.New("reading the generation of nftables rules: the kernel tells none")
 }
 
 func flush(conn *nftables.Conn) error {

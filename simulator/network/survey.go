@@ -22,7 +22,7 @@ const sysctls = "/proc/sys"
 // survey looks at the host.
 func survey() (present, error) {
 	now := present{links: map[string]link{}, tables: map[string]bool{}, settings: map[string]string{}}
-	for _, look := range []func(*present) error{lookWhere, lookLinks, lookAddresses, lookRoutes, lookTables, lookSettings} {
+	for _, look := range []func(*present) error{lookWhere, lookLinks, lookPins, lookAddresses, lookRoutes, lookTables, lookSettings} {
 		if err := look(&now); err != nil {
 			return present{}, fmt.Errorf("looking at the host's network: %w", err)
 		}
@@ -56,6 +56,23 @@ func lookLinks(now *present) error {
 		attrs := l.Attrs()
 		now.links[attrs.Name] = link{
 			kind: l.Type(), mac: attrs.HardwareAddr.String(), master: now.names[attrs.MasterIndex], up: attrs.Flags&net.FlagUp != 0,
+		}
+	}
+	return nil
+}
+
+// lookPins finds what bridges were told, as against what they learned and what is their own.
+func lookPins(now *present) error {
+	entries, err := whole(func() ([]netlink.Neigh, error) { return netlink.NeighList(0, unix.AF_BRIDGE) })
+	if err != nil {
+		return fmt.Errorf("listing what bridges know: %w", err)
+	}
+	for _, entry := range entries {
+		name, there := now.names[entry.LinkIndex]
+		if there && entry.State&netlink.NUD_NOARP != 0 && entry.State&netlink.NUD_PERMANENT == 0 {
+			l := now.links[name]
+			l.pinned = append(l.pinned, entry.HardwareAddr.String())
+			now.links[name] = l
 		}
 	}
 	return nil
@@ -95,6 +112,11 @@ func lookRoutes(now *present) error {
 var familyNames = map[nftables.TableFamily]string{nftables.TableFamilyINet: "inet", nftables.TableFamilyBridge: "bridge"}
 
 func lookTables(now *present) error {
+	generation, err := rulesGeneration()
+	if err != nil {
+		return err
+	}
+	now.generation = generation
 	found, err := (&nftables.Conn{}).ListTables()
 	if err != nil {
 		return fmt.Errorf("listing nftables tables: %w", err)
