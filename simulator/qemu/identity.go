@@ -209,3 +209,16 @@ func (id Identity) Freeze() error { return id.Signal(unix.SIGSTOP) }
 
 // Thaw lets a frozen process go on.
 func (id Identity) Thaw() error { return id.Signal(unix.SIGCONT) }
+
+// End asks the process to end, which closes its disks well, and kills it when it has not within patience.
+func (id Identity) End(ctx context.Context, patience time.Duration) error {
+	if err := id.Signal(unix.SIGTERM); err != nil && !errors.Is(err, ErrGone) {
+		return err
+	}
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := id.Wait(within); err == nil {
+		return nil
+	}
+	return id.Kill(ctx)
+}

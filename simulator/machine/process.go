@@ -1,0 +1,160 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"stargate.io/stargate/simulator"
+	"stargate.io/stargate/simulator/qemu"
+)
+
+// startPatience is how long QEMU may take to have its monitor.
+const startPatience = 30 * time.Second
+
+// start a machine from the disk that its record names. One that runs from it already is left running.
+func (m *machine) start(ctx context.Context) error {
+	m.mu.Lock()
+	r, running := m.record, m.live
+	m.mu.Unlock()
+	if running != nil && !running.gone() {
+		return m.writeDown(running)
+	}
+	tap, err := m.set.config.Network.Tap(ctx, r.Server)
+	if err != nil {
+		return fmt.Errorf("starting machine %s: %w", m.name, err)
+	}
+	m.set.config.Passing("start:tapped")
+	accelerator, _ := m.set.config.Host.Accelerator()
+	if r.NoKVM != "" {
+		accelerator = qemu.TCG
+	}
+	consoleAt := m.consoleSize()
+	within, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	process, err := qemu.Start(within, m.spec(r, accelerator, tap))
+	if err != nil {
+		return err
+	}
+	m.set.config.Passing("start:running")
+	started := now()
+	err = m.change(func(r *record) {
+		r.Process, r.Started, r.Accelerator = &process, started, accelerator
+		if r.Boot.Override == simulator.BootOnce {
+			r.Boot.Source, r.Boot.Override = simulator.BootNone, simulator.BootDisabled
+		}
+	})
+	// A process that could not be written down is known by its arguments.
+	m.attach(&live{process: process, accelerator: accelerator, started: started, consoleAt: consoleAt})
+	return err
+}
+
+// writeDown a process that runs, unless it is: its starter may have been killed before it could.
+func (m *machine) writeDown(l *live) error {
+	if r := m.known(); r.Process != nil && *r.Process == l.process {
+		return nil
+	}
+	return m.change(func(r *record) { r.Process, r.Started, r.Accelerator = &l.process, l.started, l.accelerator })
+}
+
+// spec of a machine as its record has it.
+func (m *machine) spec(r record, accelerator, tap string) qemu.Spec {
+	spec := qemu.Spec{
+		Binary: m.set.config.Binary, Name: m.name, UUID: r.UUID, Accelerator: accelerator,
+		CPUs: r.Size.CPUs, MemoryMiB: r.Size.MemoryMiB,
+		Disk: qemu.Disk{Path: m.file(r.Disk.File), Format: "qcow2"}, MAC: r.Server.MAC, Tap: tap,
+		BootFirst: deviceOf(r.Boot.Source), Files: m.files(),
+	}
+	if r.Disk.Seed != "" {
+		spec.Seed = m.file(r.Disk.Seed)
+	}
+	if r.Medium != nil {
+		spec.Media = r.Medium.Path
+	}
+	if r.Boot.Mode == simulator.BootUEFI {
+		spec.Firmware = m.set.config.Firmware
+	}
+	if spec.BootFirst == qemu.DeviceNIC && tap == "" {
+		spec.BootFirst = ""
+	}
+	return spec
+}
+
+func deviceOf(source simulator.BootSource) string {
+	return map[simulator.BootSource]string{simulator.BootCd: qemu.DeviceMedia, simulator.BootPxe: qemu.DeviceNIC}[source]
+}
+
+// shutdown tells the guest to, and kills the machine when it has not by the limit. It returns once the process is gone.
+func (m *machine) shutdown(ctx context.Context, limit time.Duration) error {
+	m.mu.Lock()
+	l := m.live
+	m.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	// A machine that cannot be told is killed.
+	if err := l.ask(ctx, func(q *qemu.Monitor) error { return q.Powerdown(ctx) }); err == nil {
+		within, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		select {
+		case <-l.ended:
+			return nil
+		case <-within.Done():
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("shutting machine %s down: %w", m.name, context.Cause(ctx))
+		}
+	}
+	return m.kill(ctx)
+}
+
+// killPatience is how long the kernel may take to end a process, which is long where its disk is slow.
+const killPatience = 30 * time.Second
+
+// kill ends a machine's process, and returns once it is gone.
+func (m *machine) kill(ctx context.Context) error {
+	m.mu.Lock()
+	l := m.live
+	m.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), killPatience)
+	defer cancel()
+	if err := l.process.Kill(within); err != nil {
+		return fmt.Errorf("killing machine %s: %w", m.name, err)
+	}
+	select {
+	case <-l.ended:
+		return nil
+	case <-within.Done():
+		return fmt.Errorf("killing machine %s: %w", m.name, context.Cause(within))
+	case <-m.set.ctx.Done():
+		return fmt.Errorf("killing machine %s: %w", m.name, context.Cause(m.set.ctx))
+	}
+}
+
+// consoleSize is how long a console's log is; zero for none.
+func (m *machine) consoleSize() int64 {
+	info, err := os.Stat(m.console())
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// restart a machine for its health.
+func (m *machine) restart(ctx context.Context) error {
+	if err := m.kill(ctx); err != nil {
+		return err
+	}
+	return m.start(ctx)
+}
+
+// running tells whether a machine has a process.
+func (m *machine) running() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.live != nil && !m.live.gone()
+}

@@ -1,0 +1,128 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stargate.io/stargate/simulator"
+	"stargate.io/stargate/simulator/health"
+	"stargate.io/stargate/simulator/qemu"
+)
+
+// watch looks at every machine again and again, until the set is closed.
+func (s *Machines) watch(ctx context.Context) {
+	tick := time.NewTicker(s.config.Limits.Look)
+	defer tick.Stop()
+	for {
+		for _, m := range s.all() {
+			s.beside.Go(func() { s.tend(ctx, m) })
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// tend looks at a machine, judges it, and does what the verdict says. What is done about a machine's health is done by
+// one at a time, and never beside a job.
+func (s *Machines) tend(ctx context.Context, m *machine) {
+	m.look(ctx)
+	verdict := m.judge()
+	if verdict.Action == health.Nothing {
+		return
+	}
+	claimed, err := s.take(m.name, "its recovery", false)
+	if err != nil || claimed != m {
+		return // somebody was quicker; what they leave is judged at the next look
+	}
+	defer s.give(m)
+	s.config.Log.Warn("a machine is not well", "machine", m.name, "condition", verdict.Condition, "message", verdict.Message)
+	if err := m.treat(ctx, verdict); err != nil && ctx.Err() == nil {
+		s.config.Log.Error("recovering a machine", "machine", m.name, "error", err)
+		m.note(simulator.Health{Condition: verdict.Condition, Message: verdict.Message + "; that did not go well: " + err.Error()})
+	}
+}
+
+// judge a machine, and note its condition.
+func (m *machine) judge() health.Verdict {
+	snapshot := m.snapshot()
+	verdict := health.Decide(snapshot, m.set.config.Health, time.Now())
+	m.note(simulator.Health{Condition: verdict.Condition, Message: verdict.Message})
+	return verdict
+}
+
+// note a machine's condition; its time moves only when the condition does.
+func (m *machine) note(h simulator.Health) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if h.Since = m.health.Since; h.Condition != m.health.Condition || h.Since.IsZero() {
+		h.Since = now()
+	}
+	m.health = h
+}
+
+// treat a machine: first it is written down that it is done, then it is done.
+func (m *machine) treat(ctx context.Context, verdict health.Verdict) error {
+	switch verdict.Action {
+	case health.Restart, health.RestartTCG:
+		err := m.change(func(r *record) {
+			r.Restarts = lastOf(append(r.Restarts, now()), maxBoots)
+			if verdict.Action == health.RestartTCG {
+				r.NoKVM = verdict.Message
+			}
+		})
+		if err != nil {
+			return err
+		}
+		m.set.config.Passing("health:intended")
+		return m.restart(ctx)
+	case health.Continue:
+		m.mu.Lock()
+		l := m.live
+		m.mu.Unlock()
+		if l == nil {
+			return nil // it ended meanwhile, which the next look sees
+		}
+		return l.ask(ctx, func(q *qemu.Monitor) error { return q.Cont(ctx) })
+	case health.Quarantine:
+		if err := m.change(func(r *record) { r.Quarantined = verdict.Message }); err != nil {
+			return err
+		}
+		return m.kill(ctx)
+	case health.Nothing:
+	}
+	return nil
+}
+
+// Hurt does a fault to a machine on demand: "kill" its process, "hang" it so that nothing of it answers, or "cut" it off
+// its network. What is done about it is left to its health.
+func (s *Machines) Hurt(ctx context.Context, name, kind string) error {
+	s.mu.Lock()
+	m := s.byName[name]
+	s.mu.Unlock()
+	if m == nil {
+		return fmt.Errorf("machine %.80q: %w", name, errNone)
+	}
+	m.mu.Lock()
+	l := m.live
+	m.mu.Unlock()
+	if l == nil {
+		return fmt.Errorf("machine %s is off: there is nothing to %s", name, kind)
+	}
+	deed, known := map[string]func() error{
+		"kill": func() error { return l.process.Kill(ctx) },
+		"hang": func() error { return l.process.Freeze() },
+		"cut":  func() error { return s.config.Network.Cut(ctx, name) },
+	}[kind]
+	if !known {
+		return fmt.Errorf("fault %.40q is none of kill, hang and cut", kind)
+	}
+	if err := m.change(func(r *record) { r.Faults = lastOf(append(r.Faults, Fault{kind, now()}), maxFaults) }); err != nil {
+		return err
+	}
+	s.config.Log.Info("a fault on demand", "machine", name, "fault", kind)
+	return deed()
+}
