@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 STATE := $(or $(STARGATE_STATE),.stargate)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -s -w -X stargate.io/stargate/cmd/stargate/cli.version=$(VERSION)
+LDFLAGS := -s -w -X stargate.io/stargate/cmd/stargate/cli.version=$(VERSION) -X stargate.io/stargate/cmd/simulator/cli.version=$(VERSION)
 GOBUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
 # In a recipe: the cluster that kubectl and stargate talk to (hack/kubeconfig.sh).
@@ -30,7 +30,7 @@ deps: ## Download the modules that the build needs
 	go mod download
 	cd controlplane && go mod download
 
-build: bin/stargate bin/mockdc bin/controlplane ## Build bin/stargate, bin/kubectl-stargate, bin/mockdc and bin/controlplane
+build: bin/stargate bin/mockdc bin/simulator bin/controlplane ## Build bin/stargate, bin/kubectl-stargate, bin/mockdc, bin/simulator and bin/controlplane
 
 cluster-up: ## Start the embedded control plane in the background; kubeconfig in .stargate/kubeconfig
 	@hack/controlplane.sh up >/dev/null
@@ -126,10 +126,15 @@ help: ## This list
 # --- files -------------------------------------------------------------------
 
 # The compiler knows best what is up to date.
-# Hooks' scripts run in a program of their own, which bin/stargate carries: it starts in a tenth of the time.
-bin/stargate: FORCE
-	@CGO_ENABLED=0 $(GOBUILD) -o policies/hooks/binary/hookworker ./cmd/hookworker
+# Hooks' scripts run in a program of their own, which bin/stargate and bin/simulator carry: it starts in a tenth of the time.
+policies/hooks/binary/hookworker: FORCE
+	@CGO_ENABLED=0 $(GOBUILD) -o $@ ./cmd/hookworker
+
+bin/stargate: policies/hooks/binary/hookworker FORCE
 	@$(GOBUILD) -tags embedworker -o $@ ./cmd/stargate && ln -sfn stargate bin/kubectl-stargate
+
+bin/simulator: policies/hooks/binary/hookworker FORCE
+	@$(GOBUILD) -tags embedworker -o $@ ./cmd/simulator
 
 bin/mockdc: FORCE
 	@$(GOBUILD) -o $@ ./cmd/mockdc
