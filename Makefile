@@ -14,7 +14,7 @@ GOBUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 CLUSTER = export KUBECONFIG="$$(hack/kubeconfig.sh)"
 
 # Without the suites that take minutes, or a machine to themselves; each has a target of its own.
-PACKAGES = $$(go list ./... | grep -Ev '/test/(e2e|fault|sim|bench|mutants|demo|docs)(/|$$)')
+PACKAGES = $$(go list ./... | grep -Ev '/test/(e2e|fault|sim|bench|mutants|demo|docs|simulator)(/|$$)')
 SUMMARY := go run ./hack/testsummary
 
 SCHEDULES ?= 10000
@@ -100,6 +100,13 @@ e2e: build ## Through the front door: real processes, API server and kubectl
 
 test-docs: build ## The demo, and what the docs tell their readers to type, typed
 	@$(SUMMARY) -- -count=1 -p 2 -timeout 30m ./test/demo/... ./test/docs/...
+
+test-images: ## Make the disks that virtual machines boot in tests (root; Debian's packages; kept between runs)
+	@for version in 12.1 12.2; do hack/testimage.sh - --version $$version; done
+	@for version in 12.1 12.2; do hack/nodeimage.sh - --version $$version; done
+
+e2e-simulator: build test-images ## Virtual machines through the front door: booted, joined, killed, repaved (root; in a network namespace of its own)
+	@$(SUMMARY) -- -count=1 -p 1 -timeout 60m ./test/simulator/...
 
 fault: build ## Kill, cut off and lie to the real controller at every write and call
 	@$(SUMMARY) -- -count=1 -p 1 -timeout 60m ./test/fault/...

@@ -46,7 +46,7 @@ type runOptions struct {
 
 func (o *runOptions) bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8090", "Where the DC API is served")
-	flags.StringVar(&o.tokenFile, "token-file", "", "File with the bearer token that the DC API asks for. Default: none")
+	flags.StringVar(&o.tokenFile, "token-file", "", "File with the bearer token that the DC API asks for. Default: dc-token in the state folder, made once")
 	flags.IntVar(&o.size.CPUs, "cpus", 2, "CPUs of a machine")
 	flags.IntVar(&o.size.MemoryMiB, "memory", 4096, "Memory of a machine, in MiB")
 	flags.IntVar(&o.size.DiskGiB, "disk", 20, "Disk of a machine, in GiB")
@@ -194,7 +194,7 @@ func (p *parts) bmcOf(server simulator.Server) string {
 
 // serve the faces, the control socket and the cluster's namespace until ctx ends or one of them fails.
 func (p *parts) serve(ctx context.Context, log *slog.Logger) error {
-	token, err := readToken(p.options.tokenFile)
+	token, err := dcToken(p.options.tokenFile, p.state)
 	if err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (p *parts) serve(ctx context.Context, log *slog.Logger) error {
 		group.Go(func() error { return rack.Run(ctx) })
 	}
 	if p.options.cluster.kubeconfig != "" {
-		group.Go(func() error { return p.options.cluster.run(ctx, endpoint, token, log) })
+		group.Go(func() error { return p.options.cluster.run(ctx, endpoint, token, p.machines.List, log) })
 	}
 	return group.Wait()
 }

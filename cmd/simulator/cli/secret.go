@@ -14,12 +14,13 @@ import (
 // maxSecret bounds a file with a token or a password.
 const maxSecret = 4 << 10
 
-// readToken reads the DC API's token; no file is no token.
-func readToken(path string) (string, error) {
-	if path == "" {
-		return "", nil
+// dcToken gives the DC API's token: that of a file, or one that is made once and kept in the state folder. Without any,
+// everybody with an account on this host could wipe the machines.
+func dcToken(file, state string) (string, error) {
+	if file == "" {
+		return ownSecret(state, "dc-token")
 	}
-	token, err := readSecret(path)
+	token, err := readSecret(file)
 	if err != nil {
 		return "", fmt.Errorf("reading the token: %w", err)
 	}
@@ -43,24 +44,27 @@ func readSecret(path string) (string, error) {
 	return secret, nil
 }
 
-// bmcPassword gives the password of the management controllers' user, which is made once and kept in the state folder.
-func bmcPassword(state string) (string, error) {
-	path := filepath.Join(state, "bmc-password")
-	password, err := readSecret(path)
+// bmcPassword gives the password of the management controllers' user.
+func bmcPassword(state string) (string, error) { return ownSecret(state, "bmc-password") }
+
+// ownSecret gives a secret that is made once, and kept in the state folder under a name.
+func ownSecret(state, name string) (string, error) {
+	path := filepath.Join(state, name)
+	secret, err := readSecret(path)
 	if err == nil {
-		return password, nil
+		return secret, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("reading the management controllers' password: %w", err)
+		return "", fmt.Errorf("reading the simulator's own %s: %w", name, err)
 	}
-	// In the place of one that a crash left empty there is none yet; a half of one is not written.
-	password = rand.Text()
+	// A crash leaves none or a whole one.
+	secret = rand.Text()
 	begun := path + ".new"
-	if err := os.WriteFile(begun, []byte(password+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("keeping the management controllers' password: %w", err)
+	if err := os.WriteFile(begun, []byte(secret+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("keeping the simulator's own %s: %w", name, err)
 	}
 	if err := os.Rename(begun, path); err != nil {
-		return "", fmt.Errorf("keeping the management controllers' password: %w", err)
+		return "", fmt.Errorf("keeping the simulator's own %s: %w", name, err)
 	}
-	return password, nil
+	return secret, nil
 }

@@ -30,8 +30,8 @@ import (
 
 // The names that the simulator has in a cluster, unless it is told others.
 const (
-	DefaultNamespace = "dc-simulator"
-	DatacenterName   = "simulator"
+	DefaultNamespace  = "dc-simulator"
+	DefaultDatacenter = "simulator"
 )
 
 // fieldManager owns what is written here.
@@ -45,6 +45,8 @@ type Config struct {
 	RESTConfig *rest.Config
 	// Namespace of its Datacenter and Servers.
 	Namespace string
+	// Datacenter is the name of its object.
+	Datacenter string
 	// Endpoint of its DC API, as the controller reaches it.
 	Endpoint string
 	// Token that the DC API asks for; empty for none.
@@ -65,7 +67,7 @@ func Run(ctx context.Context, c Config) {
 			if err := c.register(ctx); err != nil {
 				return err
 			}
-			c.Log.Info("registered", "datacenter", c.Namespace+"/"+DatacenterName, "endpoint", c.Endpoint)
+			c.Log.Info("registered", "datacenter", c.Namespace+"/"+c.Datacenter, "endpoint", c.Endpoint)
 			if c.FacesOnly {
 				return nil
 			}

@@ -45,7 +45,7 @@ func newWorld(t *testing.T) *world {
 	go func() {
 		defer close(ended)
 		incluster.Run(t.Context(), incluster.Config{
-			RESTConfig: c.Config, Namespace: w.namespace, Endpoint: server.URL, Token: token,
+			RESTConfig: c.Config, Namespace: w.namespace, Datacenter: incluster.DefaultDatacenter, Endpoint: server.URL, Token: token,
 			Machines: func() []simulator.Status { return *w.machines.Load() }, Log: testr.New(t),
 		})
 	}()
@@ -91,7 +91,7 @@ func (w *world) server() *v1alpha1.Server {
 func TestOperationOfItsNamespace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	dc := &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: incluster.DatacenterName}}
+	dc := &v1alpha1.Datacenter{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: incluster.DefaultDatacenter}}
 	w.until(dc, "reachable", func() bool { return meta.IsStatusConditionTrue(dc.Status.Conditions, v1alpha1.ConditionReady) })
 	w.create(w.server(),
 		&v1alpha1.ProvisioningProfile{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "os"},

@@ -11,9 +11,6 @@ import (
 	"stargate.io/stargate/api/v1alpha1"
 )
 
-// credentialsName of the Secret with the DC API's token.
-const credentialsName = "simulator-credentials"
-
 // register puts the datacenter into the cluster, as `kubectl apply --server-side` would: what people add to it stays.
 func (c Config) register(ctx context.Context) error {
 	direct, err := c.client()
@@ -47,8 +44,9 @@ func (c Config) objects() []*unstructured.Unstructured {
 	spec := map[string]any{"driver": string(v1alpha1.DriverSimulator), "endpoint": c.Endpoint}
 	objects := []*unstructured.Unstructured{of("v1", "Namespace", "", c.Namespace, nil)}
 	if c.Token != "" {
-		spec["credentialsRef"] = map[string]any{"name": credentialsName}
-		objects = append(objects, of("v1", "Secret", c.Namespace, credentialsName, map[string]any{"stringData": map[string]any{"token": c.Token}}))
+		credentials := c.Datacenter + "-credentials"
+		spec["credentialsRef"] = map[string]any{"name": credentials}
+		objects = append(objects, of("v1", "Secret", c.Namespace, credentials, map[string]any{"stringData": map[string]any{"token": c.Token}}))
 	}
-	return append(objects, of(v1alpha1.GroupVersion.String(), "Datacenter", c.Namespace, DatacenterName, map[string]any{"spec": spec}))
+	return append(objects, of(v1alpha1.GroupVersion.String(), "Datacenter", c.Namespace, c.Datacenter, map[string]any{"spec": spec}))
 }
