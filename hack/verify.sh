@@ -29,9 +29,9 @@ scripts() {
 	local file bad=0
 	while read -r file; do
 		bash -n "$file" || bad=1
-	done < <(git ls-files -- 'hack/*.sh' 'simulator/*.sh' .ci/run)
+	done < <(git ls-files -- 'hack/*.sh' 'simulator/*.sh' 'scripts/*.sh' .ci/run)
 	if command -v shellcheck >/dev/null; then
-		git ls-files -z -- 'hack/*.sh' 'simulator/*.sh' .ci/run | xargs -0 shellcheck --severity=warning || bad=1
+		git ls-files -z -- 'hack/*.sh' 'simulator/*.sh' 'scripts/*.sh' .ci/run | xargs -0 shellcheck --severity=warning || bad=1
 	fi
 	return $bad
 }
