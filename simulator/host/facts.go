@@ -16,7 +16,7 @@ type Facts struct {
 	Modules map[string]bool
 	// QEMU and QEMUImg are the tools.
 	QEMU, QEMUImg Tool
-	// Firmware is the path of OVMF's code, for machines that boot by UEFI; "" where there is none.
+	// Firmware is the path of OVMF, for machines that boot by UEFI; "" where there is none.
 	Firmware string
 	// State is the state folder, or the nearest above it that is there.
 	State Folder

@@ -44,7 +44,7 @@ func Gather(ctx context.Context, p Place) Facts {
 		Root: os.Geteuid() == 0, KVM: device(p.at("dev/kvm")), Tun: device(p.at("dev/net/tun")),
 		Modules: map[string]bool{},
 		QEMU:    tool(ctx, "qemu-system-x86_64"), QEMUImg: tool(ctx, "qemu-img"),
-		Firmware: firmware(p), State: folder(p.State), Run: existing(p.at("run")),
+		Firmware: Firmware(p), State: folder(p.State), Run: existing(p.at("run")),
 		Capacity: Measure(p),
 	}
 	f.KVMModules, f.Virtualization = virtualization(p)
@@ -166,12 +166,11 @@ func lines(path string) []string {
 	return found
 }
 
-// firmwares are where distributions put OVMF's code.
-var firmwares = []string{
-	"usr/share/OVMF/OVMF_CODE_4M.fd", "usr/share/OVMF/OVMF_CODE.fd", "usr/share/edk2/ovmf/OVMF_CODE.fd", "usr/share/edk2/x64/OVMF_CODE.4m.fd",
-}
+// firmwares are where distributions put OVMF with its code and variables in one file, as QEMU's -bios takes it.
+var firmwares = []string{"usr/share/ovmf/OVMF.fd", "usr/share/OVMF/OVMF.fd", "usr/share/qemu/OVMF.fd", "usr/share/edk2/x64/OVMF.4m.fd"}
 
-func firmware(p Place) string {
+// Firmware gives the path of OVMF, for machines that boot by UEFI; "" where there is none.
+func Firmware(p Place) string {
 	for _, path := range firmwares {
 		if _, err := os.Stat(p.at(path)); err == nil {
 			return p.at(path)

@@ -12,29 +12,42 @@ import (
 
 // Host judges the host as it is in the moment that it is asked, for package machine.
 type Host struct {
-	Place   Place
+	place       Place
+	accelerator Accelerator
+	why         string
+	// Reserve is what is kept from machines.
 	Reserve Reserve
 	// Machines gives all machines; those whose process runs count. It is nil before there are any.
 	Machines func() []simulator.Status
 }
 
-// Accelerator gives KVM or TCG, and why it is not KVM.
-func (h Host) Accelerator() (name, why string) {
-	accelerator, why := Choose(h.Place)
-	return string(accelerator), why
+// New gives a host on which machines run under an accelerator; an empty one is chosen, now and for all of them.
+func New(place Place, accelerator Accelerator) *Host {
+	h := &Host{place: place, accelerator: accelerator}
+	switch accelerator {
+	case KVM:
+	case TCG:
+		h.why = "it was asked for"
+	default:
+		h.accelerator, h.why = Choose(place)
+	}
+	return h
 }
+
+// Accelerator gives KVM or TCG, and why it is not KVM.
+func (h *Host) Accelerator() (name, why string) { return string(h.accelerator), h.why }
 
 // Room refuses a new machine for which there is none.
 // Errors: *simulator.Refused.
-func (h Host) Room(size simulator.Size, accelerator string) error {
-	return Admit(Measure(h.Place), h.Reserve, h.loads(), Load{Size: size, Accelerator: Accelerator(accelerator)})
+func (h *Host) Room(size simulator.Size, accelerator string) error {
+	return Admit(Measure(h.place), h.Reserve, h.loads(), Load{Size: size, Accelerator: Accelerator(accelerator)})
 }
 
 // FreeMiB of the state folder's file system.
-func (h Host) FreeMiB() int64 { return int64(folder(h.Place.State).FreeMiB) }
+func (h *Host) FreeMiB() int64 { return int64(folder(h.place.State).FreeMiB) }
 
 // loads gives what the machines that run were given and have taken.
-func (h Host) loads() []Load {
+func (h *Host) loads() []Load {
 	if h.Machines == nil {
 		return nil
 	}
@@ -45,7 +58,7 @@ func (h Host) loads() []Load {
 		}
 		running = append(running, Load{
 			Size: machine.Size, Accelerator: Accelerator(machine.Accelerator),
-			ResidentMiB: resident(h.Place, machine.PID), DiskMiB: filled(h.Place, machine.Server.Name),
+			ResidentMiB: resident(h.place, machine.PID), DiskMiB: filled(h.place, machine.Server.Name),
 		})
 	}
 	return running

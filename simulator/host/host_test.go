@@ -206,7 +206,7 @@ func TestGather(t *testing.T) {
 		"sys/module/bridge/version":                 "2.3\n",
 		"proc/sys/kernel/osrelease":                 "6.1.0-9-amd64\n",
 		"lib/modules/6.1.0-9-amd64/modules.builtin": "kernel/net/netfilter/nf_tables.ko\nkernel/fs/ext4/ext4.ko\n",
-		"usr/share/OVMF/OVMF_CODE_4M.fd":            "",
+		"usr/share/ovmf/OVMF.fd":                    "",
 		"run/lock":                                  "",
 		"bin/qemu-system-x86_64":                    "#!/bin/sh\necho 'QEMU emulator version 9.1.0'; echo 'Copyright'\n",
 		"bin/qemu-img":                              "#!/bin/sh\nexit 3\n",
@@ -280,7 +280,11 @@ func TestRoomCountsWhatRuns(t *testing.T) {
 	status := simulator.Status{Server: simulator.Server{Name: "ann"}, Size: simulator.Size{CPUs: 1, MemoryMiB: 4096, DiskGiB: 1}, Accelerator: "kvm", PID: 7}
 	off := status
 	off.PID, off.Server.Name = 0, "bob"
-	h := Host{Place: place, Machines: func() []simulator.Status { return []simulator.Status{status, off} }}
+	h := New(place, "")
+	h.Machines = func() []simulator.Status { return []simulator.Status{status, off} }
+	if name, why := New(place, TCG).Accelerator(); name != "tcg" || why == "" {
+		t.Errorf("asked for TCG it gives %s, because %q", name, why)
+	}
 	if name, why := h.Accelerator(); name != "kvm" || why != "" {
 		t.Errorf("%s, because %s", name, why)
 	}
