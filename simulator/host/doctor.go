@@ -149,7 +149,7 @@ func checkSubnet(f Facts) Check {
 	case f.Network.Unknown != "":
 		return Check{"subnet", Fail, f.Network.Unknown, "run it as root, on a kernel with nf_tables"}
 	case f.Network.Problem != "":
-		return Check{"subnet", Fail, f.Network.Problem, "as it says there"}
+		return Check{"subnet", Fail, f.Network.Problem, "mend what it names, or choose others with --subnet and --bridge"}
 	}
 	return well("subnet", "nothing is in the way of the bridge, its subnet and its tables")
 }

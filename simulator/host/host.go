@@ -21,7 +21,10 @@ type Host struct {
 	Machines func() []simulator.Status
 }
 
-// New gives a host on which machines run under an accelerator; an empty one is chosen, now and for all of them.
+// Auto is for an accelerator that is to be chosen.
+const Auto Accelerator = "auto"
+
+// New gives a host on which machines run under an accelerator; Auto is chosen, now and for all of them.
 func New(place Place, accelerator Accelerator) *Host {
 	h := &Host{place: place, accelerator: accelerator}
 	switch accelerator {

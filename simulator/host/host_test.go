@@ -154,7 +154,7 @@ func TestDoctor(t *testing.T) {
 		"no nftables":         {func(f *Facts) { f.Network = network.View{Unknown: "listing nftables tables: not supported"} }, "forwarding", Fail, "nftables", "nf_tables"},
 		"firewall":            {func(f *Facts) { f.Network.Drops = []string{"ip filter FORWARD"} }, "firewall", Warn, "ip filter FORWARD", "DOCKER-USER"},
 		"bridged":             {func(f *Facts) { f.Network.Drops, f.Network.Bridged = []string{"x"}, true }, "firewall", Warn, "nor each other", "iptables"},
-		"subnet in use":       {func(f *Facts) { f.Network.Problem = "subnet 192.168.100.0/24 is in use: eth0" }, "subnet", Fail, "eth0", "says"},
+		"subnet in use":       {func(f *Facts) { f.Network.Problem = "subnet 192.168.100.0/24 is in use: eth0" }, "subnet", Fail, "eth0", "--subnet"},
 		"state on tmpfs":      {func(f *Facts) { f.State.FileSystem = "tmpfs" }, "state folder", Warn, "after a reboot", "--state"},
 		"state on a USB key":  {func(f *Facts) { f.State.FileSystem = "vfat" }, "state folder", Fail, "4 GiB", "--state"},
 		"state on NFS":        {func(f *Facts) { f.State.FileSystem = "nfs" }, "state folder", Warn, "network", "--state"},
@@ -280,7 +280,7 @@ func TestRoomCountsWhatRuns(t *testing.T) {
 	status := simulator.Status{Server: simulator.Server{Name: "ann"}, Size: simulator.Size{CPUs: 1, MemoryMiB: 4096, DiskGiB: 1}, Accelerator: "kvm", PID: 7}
 	off := status
 	off.PID, off.Server.Name = 0, "bob"
-	h := New(place, "")
+	h := New(place, Auto)
 	h.Machines = func() []simulator.Status { return []simulator.Status{status, off} }
 	if name, why := New(place, TCG).Accelerator(); name != "tcg" || why == "" {
 		t.Errorf("asked for TCG it gives %s, because %q", name, why)

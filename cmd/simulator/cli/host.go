@@ -99,7 +99,7 @@ func (a *app) doctor(ctx context.Context, o *runOptions, output string) error {
 	if _, err := netip.ParsePrefix(o.subnet); err != nil {
 		return usagef("subnet %q is not of the form 192.168.100.0/24", o.subnet)
 	}
-	checks := host.Doctor(host.Gather(ctx, host.Place{Root: "/", State: a.state, Network: o.network()}))
+	checks := host.Doctor(host.Gather(ctx, a.place(o)))
 	if err := a.checks(checks, output); err != nil {
 		return err
 	}

@@ -6,17 +6,13 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"stargate.io/stargate/simulator"
-	"stargate.io/stargate/simulator/host"
 	"stargate.io/stargate/simulator/image"
 	"stargate.io/stargate/simulator/network"
-	"stargate.io/stargate/simulator/qemu"
 	"stargate.io/stargate/simulator/seed"
 )
 
@@ -106,70 +102,6 @@ func nameServers(path string) []netip.Addr {
 		return publicNameServers
 	}
 	return found[:min(len(found), 3)]
-}
-
-// hostPart tells machines what the host has for them.
-type hostPart struct {
-	place       host.Place
-	accelerator string // as it was chosen at the start
-	why         string
-	// machines that there are; set once they are.
-	machines func() []simulator.Status
-}
-
-// newHost chooses the accelerator: "auto" looks for it, any other is taken.
-func newHost(place host.Place, accelerator string) *hostPart {
-	h := &hostPart{place: place, accelerator: accelerator, why: "--accelerator says so"}
-	if accelerator == "auto" {
-		chosen, why := host.Choose(place)
-		h.accelerator, h.why = string(chosen), why
-	}
-	if h.accelerator == qemu.KVM {
-		h.why = ""
-	}
-	return h
-}
-
-func (h *hostPart) Accelerator() (name, why string) { return h.accelerator, h.why }
-
-func (h *hostPart) FreeMiB() int64 { return int64(host.Measure(h.place).DiskMiB) }
-
-func (h *hostPart) Room(size simulator.Size, accelerator string) error {
-	var running []host.Load
-	if h.machines != nil {
-		for _, status := range h.machines() {
-			if status.PID > 0 {
-				running = append(running, loadOf(status))
-			}
-		}
-	}
-	return host.Admit(host.Measure(h.place), host.Reserve{}, running, host.Load{Size: size, Accelerator: host.Accelerator(accelerator)})
-}
-
-// loadOf gives what a machine has taken so far. What cannot be read is nothing, which refuses rather than overcommits.
-func loadOf(status simulator.Status) host.Load {
-	load := host.Load{Size: status.Size, Accelerator: host.Accelerator(status.Accelerator)}
-	if text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(status.PID), "statm")); err == nil {
-		if fields := strings.Fields(string(text)); len(fields) > 1 {
-			pages, _ := strconv.Atoi(fields[1]) // else it is nothing
-			load.ResidentMiB = pages * os.Getpagesize() >> 20
-		}
-	}
-	return load
-}
-
-// firmwares are images that hold UEFI's code and variables together, as QEMU's -bios takes them.
-var firmwares = []string{"/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd", "/usr/share/qemu/OVMF.fd"}
-
-func firmware() string {
-	i := slices.IndexFunc(firmwares, func(path string) bool {
-		_, err := os.Stat(path)
-		return err == nil
-	})
-	if i < 0 {
-		return ""
-	}
-	return firmwares[i]
 }
 
 // sizesOf reads sizes of single machines, as NAME=CPUS,MEMORY,DISK; a part that is left out is the default.

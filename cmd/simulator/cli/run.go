@@ -137,12 +137,12 @@ func (a *app) assemble(ctx context.Context, o *runOptions, log *slog.Logger) (*p
 		return nil, errors.Join(err, lock.Release())
 	}
 	config.Lock, config.Sizes, config.Log = lock, sizes, log
-	h := newHost(host.Place{Root: "/", State: a.state, Network: o.network()}, o.accelerator)
+	h := host.New(a.place(o), host.Accelerator(o.accelerator))
 	config.Host = h
 	if p.machines, err = machine.Open(ctx, config); err != nil {
 		return nil, err
 	}
-	h.machines = p.machines.List
+	h.Machines = p.machines.List
 	name, why := h.Accelerator()
 	log.Info("machines run under "+name, "why", why)
 	return p, nil
@@ -168,13 +168,18 @@ func (a *app) open(o *runOptions) (*parts, machine.Config, error) {
 		return nil, none, err
 	}
 	return p, machine.Config{
-		Dir: a.state, Images: images{store}, Seeds: seeds{told}, Network: p.network, Default: o.size, Firmware: firmware(),
+		Dir: a.state, Images: images{store}, Seeds: seeds{told}, Network: p.network, Default: o.size, Firmware: host.Firmware(a.place(o)),
 		Limits: machine.Limits{Reporter: o.bootPatience, Powerdown: o.shutdown}, BMC: p.bmcOf,
 	}, nil
 }
 
 // networkName is the file in the state folder that says what was done to the host's network.
 const networkName = "network.json"
+
+// place is this host, for package host.
+func (a *app) place(o *runOptions) host.Place {
+	return host.Place{Root: "/", State: a.state, Network: o.network()}
+}
 
 func (o *runOptions) network() network.Config {
 	return network.Config{Bridge: o.bridge, Subnet: netip.MustParsePrefix(o.subnet)} // check has parsed it
@@ -191,6 +196,9 @@ func (p *parts) bmcOf(server simulator.Server) string {
 	}
 	return address
 }
+
+// mendEvery is how often the host's network is looked at for what somebody changed.
+const mendEvery = time.Minute
 
 // serve the faces, the control socket and the cluster's namespace until ctx ends or one of them fails.
 func (p *parts) serve(ctx context.Context, log *slog.Logger) error {
@@ -210,6 +218,10 @@ func (p *parts) serve(ctx context.Context, log *slog.Logger) error {
 	log.Info("the DC API is served", "endpoint", endpoint)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return face.Serve(ctx, listener) })
+	group.Go(func() error {
+		p.network.Guard(ctx, mendEvery, func(err error) { log.Error("mending the machines' network", "error", err) })
+		return nil
+	})
 	group.Go(func() error { return serveControl(ctx, p.state, p.machines) })
 	if p.options.bmcPort != 0 {
 		rack, err := p.rack(log)
