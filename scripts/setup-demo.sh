@@ -146,10 +146,10 @@ prepare() {
 	make install-crds >&2
 }
 
-# info prints a field of the cluster that kube-public/cluster-info publishes.
+# info prints a field of the cluster that kube-public/cluster-info publishes: a kubeconfig with one cluster in it.
 info() {
 	kubectl --kubeconfig "$kubeconfig" -n kube-public get configmap cluster-info -o jsonpath='{.data.kubeconfig}' 2>/dev/null |
-		kubectl --kubeconfig /dev/stdin config view --raw -o jsonpath="{.clusters[0].cluster.$1}" 2>/dev/null
+		sed -n "s/^[- ]*$1: *\"\{0,1\}\([^\" ]*\).*/\1/p" | head -n 1
 }
 
 published() { info server; }
