@@ -30,7 +30,12 @@ type Error struct {
 	Err error
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("image %s: %v", e.Source, e.Err) }
+func (e *Error) Error() string {
+	if e.Source == "" {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("image %s: %v", e.Source, e.Err)
+}
 
 // Unwrap gives what is behind it.
 func (e *Error) Unwrap() error { return e.Err }
@@ -56,7 +61,7 @@ func about(source Source, err error) error {
 		return err
 	}
 	if e != nil {
-		return &Error{Kind: e.Kind, Source: source.shown(), Err: e.Err}
+		return &Error{Kind: e.Kind, Source: source.shown(), Err: err}
 	}
 	return &Error{Kind: kindOf(err), Source: source.shown(), Err: err}
 }
