@@ -59,18 +59,18 @@ func TestPublishedPath(t *testing.T) {
 }
 
 // simulate starts the simulator on this host, and waits until its API answers.
-func (h *host) simulate() *program {
+func (h *host) simulate(flags ...string) *program {
 	h.Helper()
-	sim := h.start(filepath.Join(top, "bin/simulator"), "--state", h.simulatorState(), "--kubeconfig", h.kubeconfig(),
-		"--image-folder", h.images, "--memory", "1024", "--disk", "4")
+	sim := h.start("bin/simulator", append([]string{"--state", h.simulatorState(), "--kubeconfig", h.kubeconfig(),
+		"--image-folder", h.images, "--memory", "1024", "--disk", "4"}, flags...)...)
 	h.until("the simulator answers", time.Minute, func() (bool, string) {
 		select {
 		case <-sim.ended:
 			h.Fatalf("the simulator ended:\n%s", sim.output.tail())
 		default:
 		}
-		out, err := h.try("kubectl", "-n", "dc-simulator", "get", "datacenter", "simulator", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
-		return err == nil && out == "True", out
+		out, err := h.try("kubectl", "-n", "dc-simulator", "get", "datacenter", "simulator", "-o", "name")
+		return err == nil, out
 	})
 	return sim
 }
@@ -110,6 +110,11 @@ func (h *host) untilSucceeded(operation string) {
 
 // inside runs a command in the machine.
 func (h *host) inside(command ...string) string {
+	h.Helper()
+	return h.insideOf(address, command...)
+}
+
+func (h *host) insideOf(address string, command ...string) string {
 	h.Helper()
 	args := append([]string{"-i", filepath.Join(h.demo(), "ssh"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
 		"-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10", "debian@" + address}, command...)
