@@ -1,0 +1,398 @@
+//go:build bench
+
+package bench_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"stargate.io/stargate/drivers/dcapi/wire"
+	"stargate.io/stargate/test/bench"
+	"stargate.io/stargate/test/guestimage"
+)
+
+const (
+	// bootsBar is how many machines a second may be booted at the least, over the bare loop.
+	bootsBar = 0.95
+	// booted machines a half of a round, and idle ones.
+	booted, idle = 4, 10
+	// bootsEnv says, in the process that has a network namespace of its own, which disk to boot.
+	bootsEnv = "STARGATE_BENCH_BOOTS"
+	// idleFor the simulator is watched.
+	idleFor = time.Minute
+)
+
+// bootsResult is what that process measured.
+type bootsResult struct {
+	Rounds []bench.Round
+	// CPU that the simulator took beside idle machines, in seconds a minute, and its memory.
+	IdleCPU, IdleMiB float64
+}
+
+// TestBoots measures virtual machines booted a second, from the request at the DC API to the first line on the console
+// of the last of four, over a bare loop that makes their disks and starts QEMU with the same arguments.
+func TestBoots(t *testing.T) {
+	if disk := os.Getenv(bootsEnv); disk != "" {
+		result, err := boots(disk)
+		if err == nil {
+			err = json.NewEncoder(os.Stdout).Encode(result)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("it makes a network namespace: run it as root")
+	}
+	disk := guestimage.Disk(t, "12.1")
+	runtime.LockOSThread() // the child dies with the thread that made it
+	defer runtime.UnlockOSThread()
+	child := exec.Command("/proc/self/exe", "-test.run=^TestBoots$", "-rounds="+strconv.Itoa(*roundCount))
+	child.Env = append(os.Environ(), bootsEnv+"="+disk)
+	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	var complaint bytes.Buffer
+	child.Stderr = &complaint
+	out, err := child.Output()
+	var result bootsResult
+	if err == nil {
+		err = json.Unmarshal(out[bytes.IndexByte(out, '{'):], &result)
+	}
+	if err != nil {
+		t.Fatalf("booting machines: %v\n%s", err, &complaint)
+	}
+	row := ratioRow("boots", bootsBar, result.Rounds)
+	row.Note = fmt.Sprintf("%d machines under %s; with %d idle machines the simulator takes %.2f s of CPU a minute and %.0f MiB", booted, "TCG, or KVM where it works", idle,
+		result.IdleCPU, result.IdleMiB)
+	t.Log(row.Note)
+	add(row)
+}
+
+// ratioRow of rates, of which more is better.
+func ratioRow(name string, bar float64, rounds []bench.Round) bench.Row {
+	median, low, high := bench.Interval(bench.Ratios(rounds))
+	return bench.Row{Name: name, Value: median, Low: low, High: high, Bar: bar, Better: "higher"}
+}
+
+// bootHost is the process in the namespace: a simulator, and folders beside it.
+type bootHost struct {
+	dir, disk string
+	simulator *exec.Cmd
+	token     string
+	jobs      int
+}
+
+const bootsURL = "http://127.0.0.1:8090"
+
+func boots(disk string) (result bootsResult, err error) {
+	lo, err := netlink.LinkByName("lo")
+	if err == nil {
+		err = netlink.LinkSetUp(lo)
+	}
+	if err != nil {
+		return result, err
+	}
+	dir, err := os.MkdirTemp("", "sgb")
+	if err != nil {
+		return result, err
+	}
+	defer os.RemoveAll(dir)
+	h := &bootHost{dir: dir, disk: disk}
+	if err := h.start(); err != nil {
+		return result, err
+	}
+	defer h.end()
+	if _, err := h.ours(); err != nil { // the image is got, once
+		return result, err
+	}
+	rounds, err := strconv.Atoi(strings.TrimPrefix(os.Args[len(os.Args)-1], "-rounds="))
+	if err != nil {
+		return result, err
+	}
+	for range rounds {
+		var times [4]float64
+		for i, half := range []func() (float64, error){h.ours, h.bare, h.bare, h.ours} {
+			if times[i], err = half(); err != nil {
+				return result, err
+			}
+		}
+		result.Rounds = append(result.Rounds, bench.Round{Ours: 2 * booted / (times[0] + times[3]), Peer: 2 * booted / (times[1] + times[2])})
+	}
+	result.IdleCPU, result.IdleMiB, err = h.idle()
+	return result, err
+}
+
+func (h *bootHost) state() string           { return filepath.Join(h.dir, "sim") }
+func (h *bootHost) machine(n string) string { return filepath.Join(h.state(), "machines", n) }
+func machineName(i int) string              { return fmt.Sprintf("server-%03d", i) }
+func (h *bootHost) path(n, f string) string { return filepath.Join(h.machine(n), f) }
+func (h *bootHost) command(args ...string) *exec.Cmd {
+	return exec.Command("../../bin/simulator", append([]string{"--state", h.state()}, args...)...)
+}
+
+func (h *bootHost) start() error {
+	h.token = "bench"
+	file := filepath.Join(h.dir, "token")
+	if err := os.WriteFile(file, []byte(h.token), 0o600); err != nil {
+		return err
+	}
+	h.simulator = h.command("--token-file", file, "--image-folder", filepath.Dir(h.disk), "--memory", "256", "--cpus", "1", "--disk", "4",
+		"--bmc-port", "0", "--shutdown-patience", "1s")
+	h.simulator.Stderr = os.Stderr
+	if err := h.simulator.Start(); err != nil {
+		return err
+	}
+	return within(time.Minute, "the simulator to answer", func() bool {
+		answer, err := http.Get(bootsURL + "/health")
+		if err == nil {
+			answer.Body.Close()
+		}
+		return err == nil
+	})
+}
+
+// end the machines, then the simulator.
+func (h *bootHost) end() {
+	for i := range idle {
+		_ = h.command("delete", machineName(i)).Run() // of those that are not there, none is left
+	}
+	_ = h.simulator.Process.Signal(syscall.SIGTERM)
+	_ = h.simulator.Wait()
+	_ = h.command("down").Run()
+}
+
+// within waits until something is so.
+func within(limit time.Duration, what string, is func() bool) error {
+	for deadline := time.Now().Add(limit); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("waiting for %s: not after %s", what, limit)
+		}
+	}
+	return nil
+}
+
+// request at the DC API, and the job that it made.
+func (h *bootHost) request(path string, body any) (string, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return "", err
+	}
+	request, err := http.NewRequest(http.MethodPost, bootsURL+path, bytes.NewReader(text))
+	if err != nil {
+		return "", err
+	}
+	h.jobs++
+	request.Header.Set("Authorization", "Bearer "+h.token)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Idempotency-Key", fmt.Sprintf("bench-%d", h.jobs))
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	var accepted wire.JobAccepted
+	if err := json.NewDecoder(answer.Body).Decode(&accepted); err != nil || answer.StatusCode >= 300 {
+		return "", fmt.Errorf("POST %s: %s: %w", path, answer.Status, err)
+	}
+	return accepted.JobID, nil
+}
+
+func (h *bootHost) repave(i int) (string, error) {
+	return h.request("/operations", wire.OperationRequest{Action: wire.ActionRepave,
+		Server: wire.Server{ServerID: machineName(i), MAC: fmt.Sprintf("52:54:00:00:01:%02x", i), IPv4: fmt.Sprintf("192.168.100.%d", 20+i)},
+		Image:  &wire.Image{OSVersion: "12.1", URL: "file://" + h.disk, Format: "qcow2"}})
+}
+
+// speaks tells whether a console has said something.
+func speaks(console string) bool {
+	found, err := os.Stat(console)
+	return err == nil && found.Size() > 0
+}
+
+// ours boots four machines by the DC API, and gives the seconds until the last speaks. They are gone then.
+func (h *bootHost) ours() (float64, error) {
+	began := time.Now()
+	var jobs []string
+	for i := range booted {
+		job, err := h.repave(i)
+		if err != nil {
+			return 0, err
+		}
+		jobs = append(jobs, job)
+	}
+	for i := range booted {
+		if err := within(5*time.Minute, "the console of "+machineName(i), func() bool { return speaks(h.path(machineName(i), "console.log")) }); err != nil {
+			return 0, err
+		}
+	}
+	took := time.Since(began).Seconds()
+	if err := h.remember(); err != nil {
+		return 0, err
+	}
+	for i, job := range jobs {
+		if _, err := h.request("/jobs/"+job+"/cancel", struct{}{}); err != nil {
+			return 0, err
+		}
+		if err := within(time.Minute, machineName(i)+" to be deleted", func() bool { return h.command("delete", machineName(i)).Run() == nil }); err != nil {
+			return 0, err
+		}
+	}
+	return took, nil
+}
+
+// remember the arguments and files of the machines, for the bare loop.
+func (h *bootHost) remember() error {
+	for i := range booted {
+		name := machineName(i)
+		pid, err := os.ReadFile(h.path(name, "pid"))
+		if err != nil {
+			return err
+		}
+		line, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/cmdline")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(h.dir, name+".args"), line, 0o600); err != nil {
+			return err
+		}
+		seeds, err := filepath.Glob(h.path(name, "seed-*.iso"))
+		if err != nil || len(seeds) == 0 {
+			return errors.Join(errors.New("there is no seed"), err)
+		}
+		seed, err := os.ReadFile(seeds[0])
+		if err == nil {
+			err = os.WriteFile(filepath.Join(h.dir, name+".iso"), seed, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bare makes the disks and starts QEMU with the same arguments, in a loop.
+func (h *bootHost) bare() (float64, error) {
+	began := time.Now()
+	var machines []*exec.Cmd
+	defer func() {
+		for _, each := range machines {
+			_ = each.Process.Kill()
+			_ = each.Wait()
+		}
+		_ = os.RemoveAll(filepath.Join(h.dir, "bare"))
+	}()
+	for i := range booted {
+		machine, err := h.bareMachine(machineName(i))
+		if err != nil {
+			return 0, err
+		}
+		machines = append(machines, machine)
+	}
+	for i := range booted {
+		console := filepath.Join(h.dir, "bare", "machines", machineName(i), "console.log")
+		if err := within(5*time.Minute, "the bare console of "+machineName(i), func() bool { return speaks(console) }); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began).Seconds(), nil
+}
+
+func (h *bootHost) bareMachine(name string) (*exec.Cmd, error) {
+	text, err := os.ReadFile(filepath.Join(h.dir, name+".args"))
+	if err != nil {
+		return nil, err
+	}
+	bare := filepath.Join(h.dir, "bare")
+	args := strings.Split(strings.ReplaceAll(strings.TrimRight(string(text), "\x00"), h.state(), bare), "\x00")
+	folder := filepath.Join(bare, "machines", name)
+	for _, each := range []string{folder, filepath.Join(bare, "run")} {
+		if err := os.MkdirAll(each, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	bases, err := filepath.Glob(filepath.Join(h.state(), "images", "*"))
+	if err != nil {
+		return nil, err
+	}
+	base := ""
+	for _, each := range bases {
+		if found, err := os.Stat(each); err == nil && found.Mode().IsRegular() && found.Size() > 1<<20 {
+			base = each
+		}
+	}
+	made := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, filepath.Join(folder, "disk-1.qcow2"), "4G")
+	if out, err := made.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("making a disk: %w: %s", err, out)
+	}
+	seed, err := os.ReadFile(filepath.Join(h.dir, name+".iso"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, "seed-1.iso"), seed, 0o600)
+	}
+	if err != nil {
+		return nil, err
+	}
+	machine := exec.Command(args[0], args[1:]...)
+	machine.Stderr = os.Stderr
+	return machine, machine.Start()
+}
+
+// idle gives the CPU seconds a minute and the memory of a simulator with ten machines that do nothing.
+func (h *bootHost) idle() (cpu, mib float64, err error) {
+	for i := range idle {
+		if _, err := h.repave(i); err != nil {
+			return 0, 0, err
+		}
+	}
+	for i := range idle {
+		if err := within(20*time.Minute, machineName(i)+" to be idle", func() bool {
+			console, _ := os.ReadFile(h.path(machineName(i), "console.log"))
+			return bytes.Contains(console, []byte("login:"))
+		}); err != nil {
+			return 0, 0, err
+		}
+	}
+	before, err := h.spent()
+	if err != nil {
+		return 0, 0, err
+	}
+	time.Sleep(idleFor)
+	after, err := h.spent()
+	if err != nil {
+		return 0, 0, err
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.simulator.Process.Pid))
+	for line := range strings.Lines(string(status)) {
+		if kib, of := strings.CutPrefix(line, "VmRSS:"); of {
+			mib, _ = strconv.ParseFloat(strings.Fields(kib)[0], 64)
+			mib /= 1024
+		}
+	}
+	return (after - before) / idleFor.Minutes(), mib, err
+}
+
+// spent CPU seconds of the simulator's process (proc(5), fields 14 and 15, in hundredths).
+func (h *bootHost) spent() (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.simulator.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / 100, nil
+}
