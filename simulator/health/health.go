@@ -16,6 +16,8 @@ package health
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"time"
 
 	"stargate.io/stargate/simulator"
@@ -88,8 +90,10 @@ type Snapshot struct {
 	Heard bool
 	// LastReached is when the guest answered on its network; FirstMissed when it did not for the first time since.
 	LastReached, FirstMissed time.Time
-	// Boots of the guest since its cloud-init last came to an end, oldest first.
-	Boots []Boot
+	// Boots of the guest since its cloud-init last came to an end, oldest first, and Resets that it made itself, of which a
+	// guest that gets nowhere makes some without being heard of.
+	Boots  []Boot
+	Resets []time.Time
 	// Restarts that were done for its health, oldest first.
 	Restarts []time.Time
 	// FreeMiB of the state folder's file system.
@@ -109,7 +113,7 @@ func Decide(s Snapshot, limits Limits, now time.Time) Verdict {
 	case s.Job != "":
 		return Verdict{simulator.Busy, Nothing, "job " + s.Job + " is on it"}
 	case s.Quarantined != "":
-		return Verdict{simulator.Quarantined, Nothing, s.Quarantined + "; a repave gives it another chance"}
+		return Verdict{simulator.Quarantined, Nothing, s.Quarantined + "; a repave or a power on gives it another chance"}
 	case !s.Wanted:
 		return Verdict{simulator.Off, Nothing, "it was told to be off"}
 	}
@@ -126,12 +130,7 @@ func bounded(v Verdict, s Snapshot, limits Limits, now time.Time) Verdict {
 	if v.Action != Restart && v.Action != RestartTCG {
 		return v
 	}
-	recent := 0
-	for _, at := range s.Restarts {
-		if now.Sub(at) < limits.Window {
-			recent++
-		}
-	}
+	recent := within(limits.Window, now, slices.Values(s.Restarts))
 	if recent < limits.Restarts {
 		v.Message += fmt.Sprintf("; it is started again (%d of %d within %s)", recent+1, limits.Restarts, short(limits.Window))
 		return v
@@ -185,15 +184,34 @@ func panicked(s Snapshot, _ Limits, _ time.Time) (Verdict, bool) {
 	return Verdict{simulator.Hung, Restart, "its kernel panicked"}, s.State == qemu.StatePanicked
 }
 
-// looping counts boots since the last one that came to the end of cloud-init. Starting such a machine again would only
-// be one boot more.
-func looping(s Snapshot, limits Limits, now time.Time) (Verdict, bool) {
+// within counts the times that are not longer ago than a window.
+func within(window time.Duration, now time.Time, times iter.Seq[time.Time]) int {
 	recent := 0
-	for _, boot := range s.Boots {
-		if now.Sub(boot.At) < limits.Window {
+	for at := range times {
+		if now.Sub(at) < window {
 			recent++
 		}
 	}
+	return recent
+}
+
+// Looping tells whether a machine starts again and again without coming up, whoever works on it.
+func Looping(s Snapshot, limits Limits, now time.Time) (reason string, yes bool) {
+	v, yes := looping(s, limits, now)
+	return v.Message, yes
+}
+
+// looping counts boots since the last one that came to the end of cloud-init. Starting such a machine again would only
+// be one boot more.
+func looping(s Snapshot, limits Limits, now time.Time) (Verdict, bool) {
+	boots := within(limits.Window, now, func(yield func(time.Time) bool) {
+		for _, boot := range s.Boots {
+			if !yield(boot.At) {
+				return
+			}
+		}
+	})
+	recent := max(boots, within(limits.Window, now, slices.Values(s.Resets)))
 	if recent < limits.Boots {
 		return Verdict{}, false
 	}

@@ -94,6 +94,8 @@ func TestDecide(t *testing.T) {
 		"disk full, and room again":    {with(well(), func(s *Snapshot) { s.State = qemu.StateIOError }), simulator.Paused, Continue, "goes on"},
 		"stopped by somebody":          {with(well(), func(s *Snapshot) { s.State = qemu.StatePaused }), simulator.Hung, Continue, "somebody"},
 		"loops":                        {with(well(), func(s *Snapshot) { s.Boots = boots(4, time.Minute) }), simulator.BootLoop, Quarantine, "booted 4 times"},
+		"resets itself unheard":        {with(fresh(time.Minute), func(s *Snapshot) { s.Resets = []time.Time{ago(4), ago(3), ago(2), ago(1)} }), simulator.BootLoop, Quarantine, "booted 4 times"},
+		"resets itself, is heard":      {with(well(), func(s *Snapshot) { s.Boots, s.Resets = boots(3, time.Minute), []time.Time{ago(1), ago(2), ago(3)} }), simulator.Healthy, Nothing, ""},
 		"boots now and then":           {with(well(), func(s *Snapshot) { s.Boots = boots(4, 10*time.Minute) }), simulator.Healthy, Nothing, ""},
 		"KVM ends it":                  {with(fresh(time.Second), func(s *Snapshot) { s.Accelerator, s.State = qemu.KVM, qemu.StateInternalError }), simulator.Hung, RestartTCG, "internal error"},
 		"TCG ends it":                  {with(fresh(time.Second), func(s *Snapshot) { s.State = qemu.StateInternalError }), simulator.Hung, Restart, "internal error"},

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,24 @@ func TestAKilledMachineIsStartedAgain(t *testing.T) {
 	healthyAgain(t, s, before)
 	closed(t, s)
 	l.mustBe(whole("web-1", 1))
+}
+
+// TestAMachineWaitsForRoom: one that died where the host has no room for it any more is started once there is, and has
+// lost none of its tries.
+func TestAMachineWaitsForRoom(t *testing.T) {
+	l, s, before := sick(t)
+	l.host.taken.Store(true)
+	if err := s.Hurt(t.Context(), "web-1", "kill"); err != nil {
+		t.Fatal(err)
+	}
+	is(t, s, "web-1", "dead, for want of room", func(st simulator.Status) bool {
+		return st.Health.Condition == simulator.Dead && strings.Contains(st.Health.Message, "the host has no")
+	})
+	l.host.taken.Store(false)
+	healthyAgain(t, s, before)
+	if tries := len(s.byName["web-1"].known().Restarts); tries != 1 {
+		t.Errorf("it has used %d tries", tries)
+	}
 }
 
 func TestAFrozenMachineIsStartedAgain(t *testing.T) {

@@ -182,8 +182,18 @@ func (m *machine) happened(ctx context.Context, l *live, monitor *qemu.Monitor, 
 		if m.known().Boot.Override == simulator.BootOnce {
 			m.set.beside.Go(func() { m.bootedOnce(ctx, monitor) })
 		}
+		if event.Data["guest"] == true {
+			m.resets()
+		}
 	case qemu.EventPanicked:
 		m.set.config.Log.Warn("the guest's kernel panicked", "machine", m.name)
+	}
+}
+
+// resets counts one more that the guest made itself.
+func (m *machine) resets() {
+	if err := m.change(func(r *record) { r.Resets = lastOf(append(r.Resets, now()), maxBoots) }); err != nil {
+		m.set.config.Log.Error("keeping that a guest reset itself", "machine", m.name, "error", err)
 	}
 }
 
@@ -216,10 +226,16 @@ func (m *machine) heard(l *live, line []byte) {
 	case len(boots) == 0 || boots[len(boots)-1].ID != report.Boot:
 		boots = append(boots[:len(boots):len(boots)], health.Boot{ID: report.Boot, At: now()})
 	}
-	if known.Heard && len(boots) == len(known.Boots) {
+	if known.Heard && len(boots) == len(known.Boots) && !(ended && len(known.Resets) > 0) {
 		return
 	}
-	if err := m.change(func(r *record) { r.Heard, r.Boots = true, lastOf(boots, maxBoots) }); err != nil {
+	err = m.change(func(r *record) {
+		r.Heard, r.Boots = true, lastOf(boots, maxBoots)
+		if ended {
+			r.Resets = nil
+		}
+	})
+	if err != nil {
 		m.set.config.Log.Error("keeping what a guest reported", "machine", m.name, "error", err)
 	}
 }

@@ -89,7 +89,7 @@ func (m *machine) snapshot() health.Snapshot {
 	s := health.Snapshot{
 		Wanted: r.Wanted, Job: m.claim, Quarantined: r.Quarantined, Running: l != nil, State: seen.state,
 		Accelerator: r.Accelerator, Started: r.Started, LastConsole: seen.lastConsole, Heard: r.Heard,
-		LastReached: seen.lastReached, FirstMissed: seen.firstMissed, Boots: r.Boots, Restarts: r.Restarts,
+		LastReached: seen.lastReached, FirstMissed: seen.firstMissed, Boots: r.Boots, Resets: r.Resets, Restarts: r.Restarts,
 		FreeMiB: m.set.config.Host.FreeMiB(),
 	}
 	if s.Job == "" && r.Job != nil {

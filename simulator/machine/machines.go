@@ -45,6 +45,8 @@ type machine struct {
 	live   *live // nil while no process of it runs
 	sight  sight
 	health simulator.Health
+	// trouble is why its last recovery went wrong; nil where it went well.
+	trouble error
 }
 
 // change what is kept of a machine: on disk first. After an error nothing has changed.
@@ -57,7 +59,7 @@ func (m *machine) change(edit func(*record)) error {
 		job := *next.Job
 		next.Job = &job
 	}
-	next.Restarts, next.Boots, next.Faults = slices.Clip(next.Restarts), slices.Clip(next.Boots), slices.Clip(next.Faults)
+	next.Restarts, next.Resets, next.Boots, next.Faults = slices.Clip(next.Restarts), slices.Clip(next.Resets), slices.Clip(next.Boots), slices.Clip(next.Faults)
 	edit(&next)
 	if err := format.Write(m.paths.record(), &next); err != nil {
 		return fmt.Errorf("keeping the state of machine %s: %w", m.name, err)
@@ -130,12 +132,16 @@ var errNone = errors.New("there is no such machine")
 // give back a machine. One that was not made in the end is forgotten.
 func (s *Machines) give(m *machine) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.claim = ""
-	if !m.made {
+	made := m.made
+	if !made {
 		delete(s.byName, m.name)
+	}
+	m.mu.Unlock()
+	s.mu.Unlock()
+	if made {
+		m.judge() // what is not well is treated after the next look
 	}
 }
 

@@ -29,6 +29,7 @@ type emptyImages struct {
 	dir      string
 	overlays atomic.Int64
 	hold     chan struct{} // Get waits for it, where there is one
+	program  []byte        // of the boot sector; nil for a disk without any
 }
 
 func (i *emptyImages) base() string { return filepath.Join(i.dir, "empty.qcow2") }
@@ -48,7 +49,17 @@ func (i *emptyImages) Get(ctx context.Context, image simulator.Image, progress f
 	if _, err := os.Stat(i.base()); err == nil {
 		return "sha256:empty", nil
 	}
-	return "sha256:empty", qemuImg(ctx, "create", "-q", "-f", "qcow2", i.base(), "64M")
+	if i.program == nil {
+		return "sha256:empty", qemuImg(ctx, "create", "-q", "-f", "qcow2", i.base(), "64M")
+	}
+	raw := i.base() + ".raw"
+	if err := os.WriteFile(raw, bootSector(i.program), 0o600); err != nil {
+		return "", err
+	}
+	if err := os.Truncate(raw, 64<<20); err != nil {
+		return "", err
+	}
+	return "sha256:empty", errors.Join(qemuImg(ctx, "convert", "-q", "-f", "raw", "-O", "qcow2", raw, i.base()), os.Remove(raw))
 }
 
 func (i *emptyImages) Overlay(ctx context.Context, digest, path string, _ int64) error {
@@ -101,13 +112,16 @@ func (*noNetwork) Keep(context.Context, []string) error { return nil }
 func (n *noNetwork) Cut(context.Context, string) error  { n.away.Store(true); return nil }
 func (n *noNetwork) Reach(context.Context, string) bool { return !n.away.Load() }
 
-// bigHost has room for two machines.
-type bigHost struct{ free atomic.Int64 }
+// bigHost has room for all but giants, unless somebody else takes it.
+type bigHost struct {
+	free  func() int64
+	taken atomic.Bool
+}
 
 func (*bigHost) Accelerator() (string, string) { return qemu.TCG, "this is a test" }
-func (h *bigHost) FreeMiB() int64              { return h.free.Load() }
-func (*bigHost) Room(size simulator.Size, _ string) error {
-	if size.MemoryMiB > 1<<20 {
+func (h *bigHost) FreeMiB() int64              { return h.free() }
+func (h *bigHost) Room(size simulator.Size, _ string) error {
+	if size.MemoryMiB > 1<<20 || h.taken.Load() {
 		return simulator.Refuse(simulator.ReasonHostLimits, "the host has no %d MiB", size.MemoryMiB)
 	}
 	return nil
@@ -121,6 +135,8 @@ type lot struct {
 	network *noNetwork
 	host    *bigHost
 	passing func(string)
+	// patient is how long a guest may take to be heard.
+	patient time.Duration
 	mu      sync.Mutex
 	logged  strings.Builder
 }
@@ -152,8 +168,8 @@ func newLot(t *testing.T) *lot {
 }
 
 func lotAt(t testing.TB, dir string) *lot {
-	l := &lot{t: t, dir: dir, images: &emptyImages{dir: dir}, network: &noNetwork{}, host: &bigHost{}}
-	l.host.free.Store(10_000)
+	l := &lot{t: t, dir: dir, images: &emptyImages{dir: dir}, network: &noNetwork{}, host: &bigHost{}, patient: 300 * time.Millisecond}
+	l.host.free = func() int64 { return 10_000 }
 	return l
 }
 
@@ -168,7 +184,7 @@ func (l *lot) config() Config {
 	return Config{
 		Dir: l.dir, Images: l.images, Seeds: plainSeeds{}, Network: l.network, Host: l.host,
 		Default: simulator.Size{CPUs: 1, MemoryMiB: 64, DiskGiB: 1}, Sizes: map[string]simulator.Size{"giant": {MemoryMiB: 4 << 20}},
-		Limits: Limits{Job: time.Minute, Powerdown: 100 * time.Millisecond, Reporter: 300 * time.Millisecond, Look: 100 * time.Millisecond},
+		Limits: Limits{Job: time.Minute, Powerdown: 100 * time.Millisecond, Reporter: l.patient, Look: 100 * time.Millisecond},
 		Health: health.Limits{
 			Silent: 2 * time.Second, Starting: time.Second, Kernel: time.Minute, Unreachable: time.Second,
 			Restarts: 3, Window: time.Hour, Boots: 4, RoomMiB: 256,

@@ -53,6 +53,8 @@ type record struct {
 	Quarantined string        `json:"quarantined,omitempty"`
 	Restarts    []time.Time   `json:"restarts,omitempty"`
 	Boots       []health.Boot `json:"boots,omitempty"`
+	// Resets that the guest made itself since its cloud-init last came to an end.
+	Resets []time.Time `json:"resets,omitempty"`
 	// Faults that were done to it on demand, newest last.
 	Faults []Fault `json:"faults,omitempty"`
 

@@ -57,7 +57,8 @@ func (r *run) disk(ctx context.Context) error {
 	return r.m.change(func(k *record) {
 		k.Old, k.Generation, k.Size = k.Disk.File, job.Generation, size
 		k.Disk = disk{File: name, Base: job.Base, Seed: seedName(job.Generation)}
-		k.OSVersion, k.ProfileHash, k.Heard, k.Quarantined, k.Restarts, k.Boots = "", "", false, "", nil, nil
+		k.OSVersion, k.ProfileHash, k.Heard, k.Quarantined = "", "", false, ""
+		k.Restarts, k.Resets, k.Boots = nil, nil, nil
 		uid := cmp.Or(r.job.Server.UID, k.Server.UID)
 		k.Server = r.job.Server
 		k.Server.UID = uid
@@ -203,6 +204,9 @@ func (r *run) arrival() arrival {
 	snapshot.Job = "" // the judge is not to look away
 	if reason, broken := health.Broken(snapshot, r.s.config.Health, time.Now()); broken {
 		return arrival{restart: reason, tcg: snapshot.Accelerator == qemu.KVM}
+	}
+	if reason, loops := health.Looping(snapshot, r.s.config.Health, time.Now()); loops {
+		return arrival{err: fmt.Errorf("booting: %s: see its console for why: %s", reason, r.m.console())}
 	}
 	known := r.m.known()
 	g := guestView{

@@ -40,34 +40,40 @@ func (s *Machines) tend(ctx context.Context, m *machine) {
 	}
 	defer s.give(m)
 	s.config.Log.Warn("a machine is not well", "machine", m.name, "condition", verdict.Condition, "message", verdict.Message)
-	if err := m.treat(ctx, verdict); err != nil && ctx.Err() == nil {
+	err = m.treat(ctx, verdict)
+	if err != nil && ctx.Err() == nil {
 		s.config.Log.Error("recovering a machine", "machine", m.name, "error", err)
-		m.note(simulator.Health{Condition: verdict.Condition, Message: verdict.Message + "; that did not go well: " + err.Error()})
 	}
+	m.mu.Lock()
+	m.trouble = err
+	m.mu.Unlock()
 }
 
 // judge a machine, and note its condition.
 func (m *machine) judge() health.Verdict {
 	snapshot := m.snapshot()
 	verdict := health.Decide(snapshot, m.set.config.Health, time.Now())
-	m.note(simulator.Health{Condition: verdict.Condition, Message: verdict.Message})
-	return verdict
-}
-
-// note a machine's condition; its time moves only when the condition does.
-func (m *machine) note(h simulator.Health) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	h := simulator.Health{Condition: verdict.Condition, Message: verdict.Message}
+	if verdict.Action != health.Nothing && m.trouble != nil {
+		h.Message += "; the last try went wrong: " + m.trouble.Error()
+	}
+	// Its time moves only when the condition does.
 	if h.Since = m.health.Since; h.Condition != m.health.Condition || h.Since.IsZero() {
 		h.Since = now()
 	}
 	m.health = h
+	return verdict
 }
 
 // treat a machine: first it is written down that it is done, then it is done.
 func (m *machine) treat(ctx context.Context, verdict health.Verdict) error {
 	switch verdict.Action {
 	case health.Restart, health.RestartTCG:
+		if err := m.roomAgain(); err != nil {
+			return err
+		}
 		err := m.change(func(r *record) {
 			r.Restarts = lastOf(append(r.Restarts, now()), maxBoots)
 			if verdict.Action == health.RestartTCG {
@@ -95,6 +101,15 @@ func (m *machine) treat(ctx context.Context, verdict health.Verdict) error {
 	case health.Nothing:
 	}
 	return nil
+}
+
+// roomAgain refuses to start a machine that is off where the host has no room for it any more. It is no try that counts.
+func (m *machine) roomAgain() error {
+	if m.running() {
+		return nil // its room is its own
+	}
+	accelerator, _ := m.set.config.Host.Accelerator()
+	return m.set.config.Host.Room(m.known().Size, accelerator)
 }
 
 // Hurt does a fault to a machine on demand: "kill" its process, "hang" it so that nothing of it answers, or "cut" it off
