@@ -300,11 +300,14 @@ main() {
 		signed "$joining"
 	fi
 	files "$joining" "$expires" "$endpoint" "$hash"
+	local folder=''
+	# The simulator reads files only from where it is told to.
+	[[ $image != file://* ]] || folder=${image#file://} folder=" --image-folder ${folder%/*}"
 	cat <<-END
 
 		Next, with export KUBECONFIG=$kubeconfig in each terminal:
 
-		  sudo ./bin/simulator --kubeconfig $kubeconfig
+		  sudo ./bin/simulator --kubeconfig $kubeconfig$folder
 		  kubectl apply -f $dir/namespace.yaml -f $dir/server.yaml -f $dir/profile.yaml -f $dir/hook.yaml
 		  kubectl apply -f $dir/operation.yaml
 	END

@@ -62,11 +62,10 @@ systemctl enable --now containerd
 systemctl enable kubelet
 
 # The API server may be restarting, and the machine's former node may still be known as ready.
-try=1
+end=$(($(date +%s) + 600))
 until kubeadm join --config /etc/stargate/join.yaml; do
-	[ "$try" -lt 20 ] || { say "given up after $try tries"; exit 1; }
-	try=$((try + 1))
-	say "trying again in 10 s ($try of 20)"
+	[ "$(date +%s)" -lt "$end" ] || { say "given up after ten minutes: is the token of join.yaml still good?"; exit 1; }
+	say "trying again in 10 s"
 	kubeadm reset --force >/dev/null 2>&1 || true
 	sleep 10
 done
