@@ -98,7 +98,7 @@ func (s *Store) ask(ctx context.Context, address string, at int64, of, known mar
 	case known.LastModified != "":
 		request.Header.Set("If-Modified-Since", known.LastModified)
 	}
-	response, err := s.client.Do(request) //nolint:bodyclose // the caller closes it; where it is not given, it is closed here
+	response, err := s.client.Do(request)
 	if err != nil {
 		return nil, asked(err)
 	}
@@ -123,16 +123,19 @@ func asked(err error) error {
 }
 
 func checkStatus(status int) error {
-	switch {
-	case status == http.StatusOK || status == http.StatusPartialContent || status == http.StatusRequestedRangeNotSatisfiable:
+	switch status {
+	case http.StatusOK, http.StatusPartialContent, http.StatusRequestedRangeNotSatisfiable:
 		return nil
-	case status == http.StatusNotModified:
+	case http.StatusNotModified:
 		return errSame
-	case status == http.StatusNotFound || status == http.StatusGone:
+	case http.StatusNotFound, http.StatusGone:
 		return fail(NotFound, "the server answers %d: there is no such file", status)
-	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
 		return fail(Forbidden, "the server answers %d: it does not give the file to everybody", status)
-	case status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status == http.StatusTooEarly || status >= 500:
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusTooEarly:
+		return fail(Unavailable, "the server answers %d", status)
+	}
+	if status >= http.StatusInternalServerError {
 		return fail(Unavailable, "the server answers %d", status)
 	}
 	return fail(BadSource, "the server answers %d", status)

@@ -94,30 +94,20 @@ func inspectQCOW2(header []byte) (int64, error) {
 	if len(header) < 104 {
 		return 0, fail(Unsafe, "it is a qcow2 that ends within its header: it was cut short")
 	}
-	version := binary.BigEndian.Uint32(header[4:])
-	if version != 2 && version != 3 {
-		return 0, fail(Unsafe, "it is a qcow2 of version %d, and 2 and 3 are known", version)
-	}
 	if binary.BigEndian.Uint64(header[8:]) != 0 || binary.BigEndian.Uint32(header[16:]) != 0 {
 		return 0, fail(Unsafe, "it has a backing file: give one that stands alone (qemu-img convert makes it so)")
+	}
+	if binary.BigEndian.Uint32(header[32:]) != 0 {
+		return 0, fail(Unsafe, "it is encrypted: give one that is not")
 	}
 	bits := binary.BigEndian.Uint32(header[20:])
 	if bits < 9 || bits > 21 {
 		return 0, fail(Unsafe, "it is a qcow2 with clusters of 2^%d bytes, which cannot be", bits)
 	}
 	header = header[:min(len(header), 1<<bits)]
-	if binary.BigEndian.Uint32(header[32:]) != 0 {
-		return 0, fail(Unsafe, "it is encrypted: give one that is not")
-	}
-	length := 72
-	if version == 3 {
-		length = int(min(binary.BigEndian.Uint32(header[100:]), math.MaxInt32))
-		if err := checkFeatures(binary.BigEndian.Uint64(header[72:])); err != nil {
-			return 0, err
-		}
-		if length < 104 || length > len(header) {
-			return 0, fail(Unsafe, "it is a qcow2 whose header is %d bytes long, which cannot be", length)
-		}
+	length, err := headerLength(header)
+	if err != nil {
+		return 0, err
 	}
 	if err := checkExtensions(header[length:]); err != nil {
 		return 0, err
@@ -127,6 +117,22 @@ func inspectQCOW2(header []byte) (int64, error) {
 		return 0, fail(TooLarge, "it is a disk of %d bytes", virtual)
 	}
 	return int64(virtual), nil
+}
+
+// headerLength is where the header's extensions begin. Version 3 says so itself, and which features are used.
+func headerLength(header []byte) (int, error) {
+	switch version := binary.BigEndian.Uint32(header[4:]); version {
+	case 2:
+		return 72, nil
+	case 3:
+		length := binary.BigEndian.Uint32(header[100:])
+		if length < 104 || int64(length) > int64(len(header)) {
+			return 0, fail(Unsafe, "it is a qcow2 whose header is %d bytes long, which cannot be", length)
+		}
+		return int(length), checkFeatures(binary.BigEndian.Uint64(header[72:]))
+	default:
+		return 0, fail(Unsafe, "it is a qcow2 of version %d, and 2 and 3 are known", version)
+	}
 }
 
 func checkFeatures(features uint64) error {

@@ -180,26 +180,32 @@ func (s *Store) get(ctx context.Context, w wanted, report func(Progress)) (Base,
 // errMixed: what was put together from parts is not what it should be, and may be if it is got in one.
 var errMixed = errors.New("what was downloaded in parts has another checksum")
 
-// bring makes a base of what is downloaded, or finds that it has it.
+// bring has a source's bytes, or finds that it has what was made of them.
 func (s *Store) bring(ctx context.Context, w wanted, p *partial, report func(Progress)) (Base, error) {
 	had, have := s.lookUp(w.key())
 	err := s.load(ctx, w, p, &had, report)
 	var e *Error
 	switch {
+	case err == nil:
+		return s.build(ctx, w, p, had, report)
 	case errors.Is(err, errSame):
 		return s.confirm(ctx, w, had)
 	case have && errors.As(err, &e) && e.Kind == Unavailable && ctx.Err() == nil:
 		base, err := s.confirm(ctx, w, had)
 		base.Note = fmt.Sprintf("the image of %s is used; a newer one could not be asked for: %v", had.At.Format(time.DateTime), e.Err)
 		return base, err
-	case err != nil:
-		return Base{}, err
 	}
+	return Base{}, err
+}
+
+// build verifies what was brought and makes a base of it.
+func (s *Store) build(ctx context.Context, w wanted, p *partial, had entry, report func(Progress)) (Base, error) {
 	sums, err := digest(ctx, p.file, p.size, report)
 	if err != nil {
 		return Base{}, err
 	}
 	verified, err := s.verify(ctx, w, sums)
+	var e *Error
 	if errors.As(err, &e) && e.Kind == BadChecksum && p.joined {
 		return Base{}, errors.Join(p.restart(mark{Size: -1}), errMixed)
 	}
