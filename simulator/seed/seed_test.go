@@ -92,8 +92,17 @@ func TestSeedIsReadBackFromItsDisk(t *testing.T) {
 }
 
 func TestSeedIsForItsOwnerOnlyAndNothingIsLeft(t *testing.T) {
-	dir, staging := t.TempDir(), t.TempDir()
-	t.Setenv("TMPDIR", staging)
+	dir, staging := t.TempDir(), filepath.Join(t.TempDir(), "seeds")
+	t.Setenv("TMPDIR", staging) // put back when the test ends
+	if err := os.MkdirAll(filepath.Join(staging, "of-a-killed-one"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := StageIn(staging); err != nil {
+		t.Fatal(err)
+	}
+	if left := names(t, staging); len(left) != 0 {
+		t.Errorf("in the seeds' folder: %v", left)
+	}
 	path := filepath.Join(dir, "seed-1.iso")
 	if err := os.WriteFile(path+".new", []byte("of a killed one"), 0o666); err != nil {
 		t.Fatal(err)
@@ -106,10 +115,23 @@ func TestSeedIsForItsOwnerOnlyAndNothingIsLeft(t *testing.T) {
 		t.Errorf("mode %v, %v: there may be secrets in it", info.Mode(), err)
 	}
 	for folder, want := range map[string]int{dir: 1, staging: 0} {
-		if left, err := os.ReadDir(folder); err != nil || len(left) != want {
-			t.Errorf("%s: %v, %v", folder, left, err)
+		if left := names(t, folder); len(left) != want {
+			t.Errorf("%s: %v", folder, left)
 		}
 	}
+}
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
 }
 
 func TestProfilesDocumentsAreTakenAsTheyAre(t *testing.T) {

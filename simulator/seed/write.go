@@ -29,6 +29,19 @@ func Write(path string, s Seed) error {
 	return nil
 }
 
+// StageIn has seeds put together in a folder, which is emptied: the library that writes them first writes their
+// documents, secrets too, into files of its own under TMPDIR, and a killed one leaves them there. To be called when the
+// program starts: it is for the whole of it.
+func StageIn(folder string) error {
+	if err := os.RemoveAll(folder); err != nil {
+		return fmt.Errorf("emptying the seeds' folder: %w", err)
+	}
+	if err := statefile.MakeFolder(folder); err != nil {
+		return fmt.Errorf("making the seeds' folder: %w", err)
+	}
+	return os.Setenv("TMPDIR", folder)
+}
+
 // writeISO writes documents to a new file that only its owner reads: there are secrets in them.
 func writeISO(path string, documents map[string][]byte) (err error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {

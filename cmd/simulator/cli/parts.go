@@ -36,7 +36,15 @@ func (i images) Get(ctx context.Context, of simulator.Image, progress func(part 
 		}
 		progress(from, said)
 	})
-	return base.Digest, err
+	if err != nil {
+		return "", err
+	}
+	said := base.Verified.String()
+	if base.Note != "" {
+		said = base.Note + "; " + said
+	}
+	progress(1, "image: "+said)
+	return base.Digest, nil
 }
 
 func (i images) Overlay(ctx context.Context, digest, path string, bytes int64) error {

@@ -21,6 +21,7 @@ import (
 	"stargate.io/stargate/simulator/machine"
 	"stargate.io/stargate/simulator/network"
 	"stargate.io/stargate/simulator/site"
+	"stargate.io/stargate/simulator/seed"
 	"stargate.io/stargate/simulator/statefile"
 )
 
@@ -157,6 +158,9 @@ func (a *app) open(o *runOptions) (*parts, machine.Config, error) {
 		return nil, none, err
 	}
 	if err := p.network.Ensure(); err != nil {
+		return nil, none, err
+	}
+	if err := seed.StageIn(filepath.Join(a.state, "seeds")); err != nil {
 		return nil, none, err
 	}
 	store, err := image.Open(image.Config{Dir: filepath.Join(a.state, "images"), Folders: o.imageFolders, Keyring: o.keyring})
