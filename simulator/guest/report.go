@@ -90,7 +90,7 @@ func Parse(text []byte) (Report, error) {
 		return Report{}, fmt.Errorf("reading a machine's report: its %s cannot be", field)
 	}
 	report := Report{
-		Boot: said.Boot, Uptime: time.Duration(said.Uptime * float64(time.Second)), CloudInit: CloudInit(said.CloudInit),
+		Boot: said.Boot, Uptime: time.Duration(said.Uptime * float64(time.Second)).Round(time.Millisecond), CloudInit: CloudInit(said.CloudInit),
 		Detail: printable(said.Detail), Hostname: said.Hostname, OSVersion: said.OSVersion, Kubelet: said.Kubelet,
 	}
 	for _, address := range said.Addresses {
@@ -137,7 +137,7 @@ func printable(text string) string {
 	if len(text) > MaxText {
 		text = strings.ToValidUTF8(text[:MaxText], "") // a letter that was cut in two goes
 	}
-	return text
+	return strings.TrimSpace(text)
 }
 
 // Read gives each report that comes, until the machine ends its side. A line that is none is given as an error, and the

@@ -29,7 +29,7 @@ func boot(t *testing.T, disk, iso string, args ...string) <-chan guest.Report {
 	if err != nil {
 		t.Skip("qemu-system-x86_64 is missing: apt-get install qemu-system-x86")
 	}
-	dir, err := os.MkdirTemp("", "sg") // sockets have short paths
+	dir, err := os.MkdirTemp("", "sg") //nolint:usetesting // sockets have short paths
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +37,7 @@ func boot(t *testing.T, disk, iso string, args ...string) <-chan guest.Report {
 	channel, console := filepath.Join(dir, "g"), filepath.Join(dir, "console.log")
 	cmd := exec.Command(qemu, append([]string{
 		"-nodefaults", "-no-user-config", "-machine", "q35", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max", "-smp", "2", "-m", "384",
-		"-display", "none", "-serial", "file:" + console, "-no-reboot",
+		"-display", "none", "-serial", "file:" + console,
 		"-drive", "id=d,file=" + disk + ",format=qcow2,if=none,snapshot=on", "-device", "virtio-blk-pci,drive=d,bootindex=0",
 		"-drive", "id=s,file=" + iso + ",format=raw,if=none,readonly=on", "-device", "virtio-blk-pci,drive=s",
 		"-chardev", "socket,id=g,path=" + channel + ",server=on,wait=off", "-device", "virtio-serial-pci",
@@ -116,6 +116,16 @@ func await(t *testing.T, reports <-chan guest.Report, is func(guest.Report) bool
 
 func ended(r guest.Report) bool { return r.CloudInit != guest.Running }
 
+// userData does what a profile may do to lose the reporter by mistake: a runcmd and rules of merging of its own, a
+// command that fails, and no cloud-init from the next boot on, which it brings about when all was told of this one.
+const userData = `#cloud-config
+merge_how: 'dict(replace)+list()+str()'
+runcmd:
+- [touch, /etc/cloud/cloud-init.disabled]
+- [systemd-run, sh, -c, "until [ -e /run/cloud-init/result.json ]; do sleep 1; done; sleep 15; systemctl reboot"]
+- [sh, -c, 'exit 3']
+`
+
 func TestBootedMachineTellsHowItIs(t *testing.T) {
 	disk := guestimage.Disk(t, "12.1")
 	iso := filepath.Join(t.TempDir(), "seed.iso")
@@ -123,8 +133,7 @@ func TestBootedMachineTellsHowItIs(t *testing.T) {
 		Server:     simulator.Server{Name: "web-1", MAC: "52:54:00:00:00:11", IPv4: "10.0.2.15"},
 		InstanceID: "boot-1",
 		Network:    Network{PrefixLen: 24, Gateway: netip.MustParseAddr("10.0.2.2")},
-		// What a profile may do to lose the reporter by mistake: a runcmd, and lists and rules of merging of its own.
-		UserData: []byte("#cloud-config\nmerge_how: 'dict(replace)+list()+str()'\nruncmd:\n- [sh, -c, 'exit 3']\n"),
+		UserData:   []byte(userData),
 	}
 	if err := Write(iso, s); err != nil {
 		t.Fatal(err)
@@ -140,5 +149,9 @@ func TestBootedMachineTellsHowItIs(t *testing.T) {
 	}
 	if last.Hostname != "web-1" || last.OSVersion != "12.1" || !slices.Contains(last.Addresses, "10.0.2.15") || last.Kubelet != "" || last.Boot != first.Boot {
 		t.Errorf("it says %+v", last)
+	}
+	again := await(t, reports, func(r guest.Report) bool { return r.Boot != first.Boot })
+	if again.CloudInit != guest.Disabled || again.Hostname != "web-1" || again.Uptime > last.Uptime {
+		t.Errorf("after it started again it says %+v", again)
 	}
 }
