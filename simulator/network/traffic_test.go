@@ -271,7 +271,32 @@ func TestReachCutAndMend(t *testing.T) {
 func TestReachMendsTheHost(t *testing.T) {
 	n, _, _, _ := world(t)
 	must(t, removeLink(DefaultBridge))
-	eventually(t, "the machine reached by a new bridge", func() bool { return n.Reach(t.Context(), ann.IPv4) })
+	eventually(t, "the machine reached by a new bridge", func() bool {
+		reached := n.Reach(t.Context(), ann.IPv4)
+		if _, err := netlink.LinkByName(DefaultBridge); err != nil {
+			t.Fatalf("it says %v, and there is no bridge: %v", reached, err)
+		}
+		return reached
+	})
+}
+
+func TestOnlyTheMachineAnswersForItself(t *testing.T) {
+	address := netip.MustParseAddr(ann.IPv4)
+	answer := arp(t, ann.MAC, ann.IPv4)
+	if !answers(answer, address) || !answers(append(bytes.Clone(answer), make([]byte, 18)...), address) {
+		t.Error("its answer is not heard")
+	}
+	for name, packet := range map[string][]byte{
+		"nothing":           {},
+		"half of it":        answer[:17],
+		"another's answer":  arp(t, bob.MAC, bob.IPv4),
+		"a question for it": arpRequest(net.HardwareAddr{2, 0, 0, 0, 0, 1}, netip.MustParseAddr(gateway), address),
+		"another protocol":  append([]byte{0, 1, 0x86, 0xdd, 6, 4}, answer[6:]...),
+	} {
+		if answers(packet, address) {
+			t.Errorf("%s was taken for its answer", name)
+		}
+	}
 }
 
 func TestKeepAndRemove(t *testing.T) {
