@@ -34,7 +34,10 @@ var suites = map[string][][]string{
 		"./gitsync/apply", "-rapid.nofailfile", "-rapid.shrinktime=1s",
 		"-run", "Unchanged|WhatDiffers|Drift|Lists|Prune|Busy|Claimed",
 	}},
-	"gitsync/tree": {{"./gitsync/tree", "-rapid.nofailfile", "-run", "Commit|OrderOfFiles|Slip"}},
+	// As root only: they make network namespaces.
+	"simulator/network": {{"./simulator/network", "-run", "Crash|Leaves|Taught"}},
+	"simulator/host":    {{"./simulator/host", "-run", "Admit|Room"}},
+	"gitsync/tree":      {{"./gitsync/tree", "-rapid.nofailfile", "-run", "Commit|OrderOfFiles|Slip"}},
 }
 
 var ofOperations = [][]string{
