@@ -11,24 +11,34 @@ import (
 	"stargate.io/stargate/drivers/conformance"
 	"stargate.io/stargate/drivers/dcapi"
 	"stargate.io/stargate/drivers/dcapi/wire"
+	"stargate.io/stargate/simulator"
 	"stargate.io/stargate/simulator/site"
 )
 
-// datacenter is a site over a park, behind real HTTP and faults, that can be restarted and taken off the network.
+// datacenter is a site over machines, behind real HTTP and faults, that can be restarted and taken off the network.
 type datacenter struct {
 	*testing.T
-	park   *park
-	dir    string
-	site   atomic.Pointer[site.Site]
-	faults *faults
-	net    *conformance.Network
-	driver *dcapi.Driver
-	gate   chan struct{} // of what is held back
+	machines simulator.Machines
+	park     *park // the machines, where they are one
+	dir      string
+	site     atomic.Pointer[site.Site]
+	faults   *faults
+	net      *conformance.Network
+	driver   *dcapi.Driver
+	gate     chan struct{} // of what is held back
 }
 
 func newDatacenter(t *testing.T) *datacenter {
 	t.Helper()
-	d := &datacenter{T: t, park: newPark(), dir: t.TempDir()}
+	park := newPark()
+	d := newDatacenterOf(t, park)
+	d.park = park
+	return d
+}
+
+func newDatacenterOf(t *testing.T, machines simulator.Machines) *datacenter {
+	t.Helper()
+	d := &datacenter{T: t, machines: machines, dir: t.TempDir()}
 	d.open()
 	d.faults = &faults{to: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.site.Load().ServeHTTP(w, r) })}
 	d.net = conformance.Serve(t, d.faults)
@@ -51,7 +61,7 @@ func newDatacenter(t *testing.T) *datacenter {
 
 func (d *datacenter) open() {
 	d.Helper()
-	opened, err := site.Open(site.Config{Folder: d.dir, Machines: d.park, Patience: 60 * time.Millisecond})
+	opened, err := site.Open(site.Config{Folder: d.dir, Machines: d.machines, Patience: 60 * time.Millisecond})
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -83,10 +93,10 @@ func (d *datacenter) mend() {
 	d.net.Appear()
 }
 
-// eventually waits for something to be so.
+// eventually waits for something to be so, on a machine that may have much else to do.
 func (d *datacenter) eventually(what string, so func() bool) {
 	d.Helper()
-	deadline := time.Now().Add(conformance.Patience)
+	deadline := time.Now().Add(6 * conformance.Patience)
 	for !so() {
 		if time.Now().After(deadline) {
 			d.Fatalf("it is not so in time: %s", what)
@@ -154,32 +164,27 @@ func (d *datacenter) record() []conformance.Job {
 	return jobs
 }
 
+func (d *datacenter) conformance() conformance.Site {
+	return conformance.Site{
+		Driver: d.driver, Record: d.record, Begin: d.begin, Finish: d.finish,
+		LoseReplies: func(n int) {
+			if n == 0 {
+				n = -1 // without end
+			}
+			d.faults.set(func() { d.faults.lose = n })
+		},
+		HangReplies: func() { d.faults.set(func() { d.faults.hang = make(chan struct{}) }) },
+		Duplicate:   func() { d.faults.set(func() { d.faults.twice = true }) },
+		Hold:        d.hold, Land: d.land,
+		// An empty body is one, too.
+		Garbage:     func(body []byte) { d.faults.set(func() { d.faults.garbage = append([]byte{}, body...) }) },
+		Unreachable: d.vanish, Mend: d.mend, Restart: d.restart,
+	}
+}
+
 func TestConformance(t *testing.T) {
 	conformance.Run(t, func(t *testing.T) conformance.Site {
 		t.Helper()
-		d := newDatacenter(t)
-		return conformance.Site{
-			Driver: d.driver, Record: d.record, Begin: d.begin, Finish: d.finish,
-			LoseReplies: func(n int) {
-				d.faults.set(func() {
-					d.faults.lose = n
-					if n == 0 {
-						d.faults.lose = -1
-					}
-				})
-			},
-			HangReplies: func() { d.faults.set(func() { d.faults.hang = make(chan struct{}) }) },
-			Duplicate:   func() { d.faults.set(func() { d.faults.twice = true }) },
-			Hold:        d.hold, Land: d.land,
-			Garbage: func(body []byte) {
-				d.faults.set(func() {
-					d.faults.garbage = body
-					if body == nil {
-						d.faults.garbage = []byte{}
-					}
-				})
-			},
-			Unreachable: d.vanish, Mend: d.mend, Restart: d.restart,
-		}
+		return newDatacenter(t).conformance()
 	})
 }
