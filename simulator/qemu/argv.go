@@ -73,8 +73,8 @@ func (s Spec) drives() []string {
 	cd := "scsi-cd,id=" + DeviceMedia + ",bus=scsi0.0,bootindex=" + s.bootIndex(DeviceMedia)
 	argv = append(argv, "-device", "virtio-scsi-pci,id=scsi0")
 	if s.Media != "" {
-		argv = append(argv, "-blockdev", blockdev("media", s.Media, "raw", true))
-		cd += ",drive=media"
+		argv = append(argv, "-blockdev", blockdev(mediaNode, s.Media, "raw", true))
+		cd += ",drive=" + mediaNode
 	}
 	return append(argv, "-device", cd)
 }

@@ -59,14 +59,32 @@ func (m *Monitor) Insert(ctx context.Context, path string) error {
 	if err := absolute("media", path); err != nil {
 		return err
 	}
-	return m.Run(ctx, "blockdev-change-medium", map[string]any{
+	err := m.Run(ctx, "blockdev-change-medium", map[string]any{
 		"id": DeviceMedia, "filename": path, "format": "raw", "read-only-mode": "read-only", "force": true,
 	}, nil)
+	if err != nil {
+		return err
+	}
+	return m.closeMedia(ctx)
 }
 
 // Eject empties the machine's drive.
 func (m *Monitor) Eject(ctx context.Context) error {
-	return m.Run(ctx, "eject", map[string]any{"id": DeviceMedia, "force": true}, nil)
+	if err := m.Run(ctx, "eject", map[string]any{"id": DeviceMedia, "force": true}, nil); err != nil {
+		return err
+	}
+	return m.closeMedia(ctx)
+}
+
+// closeMedia closes the ISO that the machine was started with, once it is out of the drive: QEMU keeps open what its
+// arguments name. Any other is closed already.
+func (m *Monitor) closeMedia(ctx context.Context) error {
+	var refusal *Refusal
+	err := m.Run(ctx, "blockdev-del", map[string]any{"node-name": mediaNode}, nil)
+	if errors.As(err, &refusal) {
+		return nil // there is no such node
+	}
+	return err
 }
 
 // bootPlaces are the places of the devices in the boot order while none of them is first.

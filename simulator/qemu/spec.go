@@ -28,6 +28,9 @@ const (
 	DeviceNIC   = "nic0"
 )
 
+// mediaNode is the node of the ISO that a machine is started with.
+const mediaNode = "media"
+
 // Disk is a machine's disk, and the format that it is opened with whatever it looks like.
 type Disk struct {
 	Path   string
