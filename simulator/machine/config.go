@@ -69,6 +69,8 @@ type Limits struct {
 	Reporter time.Duration
 	// Look is how often machines are looked at.
 	Look time.Duration
+	// Reset is how long after a reset firmware may reset the machine once more by itself.
+	Reset time.Duration
 	// ConsoleMiB is how long a console's log may get before its beginning is dropped.
 	ConsoleMiB int64
 }
@@ -121,6 +123,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Limits.Powerdown = cmp.Or(c.Limits.Powerdown, time.Minute)
 	c.Limits.Reporter = cmp.Or(c.Limits.Reporter, 10*time.Minute)
 	c.Limits.Look = cmp.Or(c.Limits.Look, 5*time.Second)
+	c.Limits.Reset = cmp.Or(c.Limits.Reset, 10*time.Second)
 	c.Limits.ConsoleMiB = cmp.Or(c.Limits.ConsoleMiB, 32)
 	c.Health = cmp.Or(c.Health, health.DefaultLimits())
 	if c.Log == nil {

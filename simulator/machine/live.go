@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -40,6 +41,8 @@ type live struct {
 	at      time.Time // of the report; zero for none
 	// off: the guest shut itself down.
 	off bool
+	// reset is when the machine was reset last; zero for never.
+	reset time.Time
 }
 
 // reported gives the last report, and when it came.
@@ -151,6 +154,7 @@ func (m *machine) monitor(ctx context.Context, l *live) {
 	l.mu.Lock()
 	l.monitor = monitor
 	l.mu.Unlock()
+	m.set.beside.Go(func() { m.order(ctx, monitor) })
 	defer func() {
 		l.mu.Lock()
 		l.monitor = nil
@@ -179,8 +183,11 @@ func (m *machine) happened(ctx context.Context, l *live, monitor *qemu.Monitor, 
 			l.mu.Unlock()
 		}
 	case qemu.EventReset:
-		if m.known().Boot.Override == simulator.BootOnce {
-			m.set.beside.Go(func() { m.bootedOnce(ctx, monitor) })
+		l.mu.Lock()
+		l.reset = time.Now()
+		l.mu.Unlock()
+		if r := m.known(); r.Boot.Override == simulator.BootOnce && !r.BootUsed {
+			m.set.beside.Go(func() { m.bootedOnce(ctx, l, monitor) })
 		}
 		if event.Data["guest"] == true {
 			m.resets()
@@ -197,14 +204,57 @@ func (m *machine) resets() {
 	}
 }
 
-// bootedOnce sets the boot order back after the one boot that it was for.
-func (m *machine) bootedOnce(ctx context.Context, monitor *qemu.Monitor) {
-	err := monitor.BootFirst(ctx, qemu.DeviceDisk)
-	if err == nil {
-		err = m.change(func(r *record) { r.Boot.Source, r.Boot.Override = simulator.BootNone, simulator.BootDisabled })
+// bootedOnce sets the boot order back after the one start that it was for. That it was is kept at once; the order stays
+// until the firmware has taken it, which resets the machine once more by itself before it looks (SeaBIOS, at all resets
+// but the one at power on).
+func (m *machine) bootedOnce(ctx context.Context, l *live, monitor *qemu.Monitor) {
+	if err := m.change(func(r *record) { r.BootUsed = r.Boot.Override == simulator.BootOnce }); err != nil {
+		m.set.config.Log.Error("a boot source that was for one start is kept", "machine", m.name, "error", err)
+		return
 	}
-	if err != nil {
-		m.set.config.Log.Error("setting the boot order back", "machine", m.name, "error", err)
+	for {
+		l.mu.Lock()
+		quiet := m.set.config.Limits.Reset - time.Since(l.reset)
+		l.mu.Unlock()
+		if quiet <= 0 {
+			break
+		}
+		timer := time.NewTimer(quiet)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return // whoever connects to the machine next sets it
+		}
+	}
+	m.order(ctx, monitor)
+}
+
+// order tells a machine what to try first from its next reset on, as its record has it. One that was started from something
+// else once learns so that it was, whoever started it; a source that is yet to be used was told when it was set.
+func (m *machine) order(ctx context.Context, monitor *qemu.Monitor) {
+	r := m.known()
+	if r.Boot.Override == simulator.BootOnce && !r.BootUsed {
+		return
+	}
+	device := cmp.Or(deviceOf(r.Boot.Source), qemu.DeviceDisk)
+	if r.BootUsed {
+		device = qemu.DeviceDisk
+	}
+	var refusal *qemu.Refusal
+	err := monitor.BootFirst(ctx, device)
+	if errors.As(err, &refusal) {
+		err = nil // it need not have the device
+	}
+	if err == nil && r.BootUsed {
+		err = m.change(func(r *record) {
+			if r.BootUsed {
+				r.Boot.Source, r.Boot.Override, r.BootUsed = simulator.BootNone, simulator.BootDisabled, false
+			}
+		})
+	}
+	if err != nil && !errors.Is(err, qemu.ErrGone) && ctx.Err() == nil {
+		m.set.config.Log.Error("setting the boot order", "machine", m.name, "error", err)
 	}
 }
 

@@ -156,7 +156,7 @@ func (s *Machines) SetBoot(ctx context.Context, name string, boot simulator.Boot
 	if boot.Override == simulator.BootDisabled {
 		boot.Source = simulator.BootNone
 	}
-	if err := m.change(func(r *record) { r.Boot = boot }); err != nil {
+	if err := m.change(func(r *record) { r.Boot, r.BootUsed = boot, false }); err != nil {
 		return err
 	}
 	return m.tellBoot(ctx, boot)

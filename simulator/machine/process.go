@@ -41,9 +41,7 @@ func (m *machine) start(ctx context.Context) error {
 	started := now()
 	err = m.change(func(r *record) {
 		r.Process, r.Started, r.Accelerator = &process, started, accelerator
-		if r.Boot.Override == simulator.BootOnce {
-			r.Boot.Source, r.Boot.Override = simulator.BootNone, simulator.BootDisabled
-		}
+		r.BootUsed = r.Boot.Override == simulator.BootOnce
 	})
 	// A process that could not be written down is known by its arguments.
 	m.attach(&live{process: process, accelerator: accelerator, started: started, consoleAt: consoleAt})

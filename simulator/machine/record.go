@@ -58,8 +58,10 @@ type record struct {
 	// Faults that were done to it on demand, newest last.
 	Faults []Fault `json:"faults,omitempty"`
 
-	Boot   simulator.Boot    `json:"boot"`
-	Medium *simulator.Medium `json:"medium,omitempty"`
+	Boot simulator.Boot `json:"boot"`
+	// BootUsed: it was started from a source that is for one start, and has yet to be told to start from its disk again.
+	BootUsed bool              `json:"bootUsed,omitempty"`
+	Medium   *simulator.Medium `json:"medium,omitempty"`
 
 	// Took is how long the stages took when they last went well, for percent.
 	Took map[simulator.Stage]time.Duration `json:"took,omitempty"`

@@ -30,7 +30,7 @@ func Config(dir string, disks *Disks) machine.Config {
 	return machine.Config{
 		Dir: dir, Images: disks, Seeds: seeds{}, Network: network{}, Host: host{},
 		Default: simulator.Size{CPUs: 1, MemoryMiB: 64, DiskGiB: 1},
-		Limits:  machine.Limits{Reporter: 50 * time.Millisecond, Look: 50 * time.Millisecond, Powerdown: 100 * time.Millisecond},
+		Limits:  machine.Limits{Reporter: 50 * time.Millisecond, Look: 50 * time.Millisecond, Powerdown: 100 * time.Millisecond, Reset: 3 * time.Second},
 	}
 }
 
