@@ -29,6 +29,7 @@ export PORT_WEST PORT_EAST
 deps: ## Download the modules that the build needs
 	go mod download
 	cd controlplane && go mod download
+	cd test/redfish && go mod download
 
 build: bin/stargate bin/mockdc bin/simulator bin/controlplane ## Build bin/stargate, bin/kubectl-stargate, bin/mockdc, bin/simulator and bin/controlplane
 
@@ -87,10 +88,13 @@ test: ## Unit and integration tests; ends with what was skipped and why
 	@$(SUMMARY) -- -p 2 -timeout 15m $(PACKAGES)
 
 race: ## The tests of what runs concurrently, under the race detector
-	@CGO_ENABLED=1 $(SUMMARY) -- -race -p 2 -timeout 15m ./engine/... ./drivers/... ./cmd/mockdc/...
+	@CGO_ENABLED=1 $(SUMMARY) -- -race -p 2 -timeout 15m ./engine/... ./drivers/... ./cmd/mockdc/... ./simulator/site/... ./simulator/bmc/...
 
 test-controlplane: ## The control plane's own tests (its own module)
 	@CGO_ENABLED=0 $(SUMMARY) -C controlplane -- -trimpath -p 2 -timeout 15m ./...
+
+test-redfish: ## A Redfish client that somebody else wrote, on a simulated machine's controller (its own module; needs QEMU)
+	@$(SUMMARY) -C test/redfish -- -timeout 15m ./...
 
 sim: ## Simulation: SCHEDULES seeded histories (10000) from SEED on; SCHEDULES=1 SEED=n replays one
 	@$(SUMMARY) -- -count=1 -timeout 30m ./test/sim -args -sim.schedules=$(SCHEDULES) -sim.seed=$(SEED)

@@ -48,8 +48,9 @@ check 'gofmt' formatted
 check 'go vet' go vet ./...
 check 'go vet: bench' go vet -tags bench ./test/bench
 check 'go vet: test/bench/flux' go -C test/bench/flux vet ./...
+check 'go vet: test/redfish' go -C test/redfish vet ./...
 check 'scripts' scripts
-for module in . controlplane tools; do
+for module in . controlplane tools test/redfish; do
 	check "go mod tidy: $module" tidy "$module"
 done
 check 'generated files' hack/verify-generated.sh
