@@ -21,6 +21,7 @@ type datacenter struct {
 	machines simulator.Machines
 	park     *park // the machines, where they are one
 	dir      string
+	folder   string // the simulator's, where there is one
 	site     atomic.Pointer[site.Site]
 	faults   *faults
 	net      *conformance.Network

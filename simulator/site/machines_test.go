@@ -1,7 +1,6 @@
 package site_test
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -65,21 +64,7 @@ func newMachines(t *testing.T) *machines {
 	m.hold()
 	config := noguest.Config(noguest.Folder(t), m.disks)
 	config.BMC = bmcOf
-	opened, err := machine.Open(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.Machines = opened
-	t.Cleanup(func() {
-		for _, status := range m.List() {
-			if err := m.Delete(context.Background(), status.Server.Name); err != nil {
-				t.Error(err)
-			}
-		}
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	m.Machines = openMachines(t, config)
 	return m
 }
 
