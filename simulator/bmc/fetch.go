@@ -18,8 +18,8 @@ import (
 type Media struct {
 	// Folder in which each machine has one of its own.
 	Folder string
-	// Files is the folder whose files may be given as file URLs; empty lets none be.
-	Files string
+	// Folders whose files may be given as file URLs; none lets none be.
+	Folders []string
 	// MaxBytes of a medium; zero is 4 GiB.
 	MaxBytes int64
 	// Timeout of fetching one; zero is ten minutes.
@@ -82,21 +82,23 @@ func (m Media) open(ctx context.Context, wanted insertion) (io.ReadCloser, error
 	return m.openHTTP(ctx, wanted)
 }
 
-// openFile opens a regular file below the files' folder, from which no link leads out.
+// openFile opens a regular file below one of the folders, from which no link leads out.
 func (m Media) openFile(from *url.URL) (io.ReadCloser, error) {
-	if m.Files == "" {
-		return nil, errors.New("file URLs are not offered here")
-	}
 	if from.Host != "" && from.Host != "localhost" {
 		return nil, errors.New("a file URL of another host cannot be read")
 	}
-	name, err := filepath.Rel(m.Files, from.Path)
-	if err != nil || !filepath.IsLocal(name) {
-		return nil, fmt.Errorf("a file URL is to name a file below %s", m.Files)
+	for _, folder := range m.Folders {
+		if name, err := filepath.Rel(folder, from.Path); err == nil && filepath.IsLocal(name) {
+			return openBelow(folder, name)
+		}
 	}
-	root, err := os.OpenRoot(m.Files)
+	return nil, errors.New("it is in no folder whose files are offered here")
+}
+
+func openBelow(folder, name string) (io.ReadCloser, error) {
+	root, err := os.OpenRoot(folder)
 	if err != nil {
-		return nil, fmt.Errorf("opening the files' folder: %w", err)
+		return nil, fmt.Errorf("opening the folder: %w", err)
 	}
 	defer func() { _ = root.Close() }() // what was opened in it stays open
 	// Not blocking, so that a pipe is refused instead of waited for.

@@ -160,7 +160,7 @@ func TestFilesOfTheHost(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(offered, "pipe.iso"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := newService(t, bmc.Media{Files: offered})
+	s := newService(t, bmc.Media{Folders: []string{filepath.Join(folder, "other"), offered}})
 	s.want("a file that is offered", s.insert("file://"+offered+"/a.iso"), http.StatusNoContent, "")
 	if content, err := os.ReadFile(s.drive().Path); err != nil || string(content) != "image" || s.drive().Path == filepath.Join(offered, "a.iso") {
 		t.Errorf("in the drive is %q of %s, %v", content, s.drive().Path, err)

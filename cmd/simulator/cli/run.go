@@ -249,7 +249,7 @@ func (p *parts) rack(log *slog.Logger) (*bmc.Rack, error) {
 	return &bmc.Rack{
 		Config: bmc.Config{
 			Panels: p.machines, User: "admin", Password: password, Log: log,
-			Media: bmc.Media{Folder: filepath.Join(p.state, "media")},
+			Media: bmc.Media{Folder: filepath.Join(p.state, "media"), Folders: p.options.imageFolders},
 		},
 		Machines: p.machines.List,
 	}, nil
