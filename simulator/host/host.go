@@ -49,32 +49,36 @@ func (h *Host) Room(size simulator.Size, accelerator string) error {
 // FreeMiB of the state folder's file system.
 func (h *Host) FreeMiB() int64 { return int64(folder(h.place.State).FreeMiB) }
 
-// loads gives what the machines that run were given and have taken.
+// loads gives what the machines that run were given and have taken. One whose process has just ended, which nobody has
+// noticed yet, has given everything back.
 func (h *Host) loads() []Load {
 	if h.Machines == nil {
 		return nil
 	}
 	var running []Load
 	for _, machine := range h.Machines() {
-		if machine.PID <= 0 {
+		taken, runs := resident(h.place, machine.PID)
+		if !runs {
 			continue
 		}
 		running = append(running, Load{
-			Size: machine.Size, Accelerator: Accelerator(machine.Accelerator),
-			ResidentMiB: resident(h.place, machine.PID), DiskMiB: filled(h.place, machine.Server.Name),
+			Size: machine.Size, Accelerator: Accelerator(machine.Accelerator), ResidentMiB: taken, DiskMiB: filled(h.place, machine.Server.Name),
 		})
 	}
 	return running
 }
 
-// resident gives how much memory a process has; none where it has ended.
-func resident(p Place, pid int) int {
+// resident gives how much memory a process has, and whether it runs: one that has ended has none.
+func resident(p Place, pid int) (mib int, runs bool) {
+	if pid <= 0 {
+		return 0, false
+	}
 	for _, line := range lines(p.at("proc/" + strconv.Itoa(pid) + "/status")) {
 		if value, found := strings.CutPrefix(line, "VmRSS:"); found {
-			return mebibytes(value)
+			return mebibytes(value), true
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // filled gives how much a machine's disks take.

@@ -280,8 +280,11 @@ func TestRoomCountsWhatRuns(t *testing.T) {
 	status := simulator.Status{Server: simulator.Server{Name: "ann"}, Size: simulator.Size{CPUs: 1, MemoryMiB: 4096, DiskGiB: 1}, Accelerator: "kvm", PID: 7}
 	off := status
 	off.PID, off.Server.Name = 0, "bob"
+	ended, dead := status, status
+	ended.PID, ended.Server.Name = 8, "eve" // a zombie
+	dead.PID, dead.Server.Name = 9, "oscar" // there is no such process
 	h := New(place, Auto)
-	h.Machines = func() []simulator.Status { return []simulator.Status{status, off} }
+	h.Machines = func() []simulator.Status { return []simulator.Status{status, off, ended, dead} }
 	if name, why := New(place, TCG).Accelerator(); name != "tcg" || why == "" {
 		t.Errorf("asked for TCG it gives %s, because %q", name, why)
 	}
