@@ -2,6 +2,7 @@ package simulator_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"stargate.io/stargate/api/v1alpha1"
 	"stargate.io/stargate/test/gitserver"
 )
 
@@ -89,12 +93,27 @@ func (h *host) write(name, text string) {
 // untilAllRun waits until every Server has a version, and its node is ready.
 func (h *host) untilAllRun(version string) {
 	h.Helper()
+	kube := h.kube()
 	h.until("all run "+version, 2*patience, func() (bool, string) {
-		servers, err := h.try("kubectl", "-n", "dc-simulator", "get", "servers", "-o", `jsonpath={range .items[*]}{.status.currentOS}/{.status.state}/{.status.activeOperation.name} {end}`)
-		if failed, _ := h.try("kubectl", "-n", "dc-simulator", "get", "operations", "-o", `jsonpath={range .items[?(@.status.phase=="Failed")]}{.metadata.name} {.status.message}{"\n"}{end}`); failed != "" {
-			h.Fatalf("Operations failed:\n%s", failed)
+		var servers v1alpha1.ServerList
+		var operations v1alpha1.OperationList
+		if err := errors.Join(kube.List(h.Context(), &servers, client.InNamespace("dc-simulator")), kube.List(h.Context(), &operations, client.InNamespace("dc-simulator"))); err != nil {
+			return false, err.Error()
 		}
-		return err == nil && strings.TrimSpace(servers) == strings.TrimSpace(strings.Repeat(version+"/ready/ ", fleetSize)), servers
+		for i := range operations.Items {
+			if op := &operations.Items[i]; op.Status.Phase == v1alpha1.OperationFailed {
+				h.Fatalf("Operation %s failed: %s", op.Name, op.Status.Message)
+			}
+		}
+		ready, last := 0, ""
+		for i := range servers.Items {
+			status := &servers.Items[i].Status
+			if status.CurrentOS == version && status.State == v1alpha1.ServerReady && status.ActiveOperation == nil {
+				ready++
+			}
+			last += fmt.Sprintf("%s is %s with %q\n", servers.Items[i].Name, status.State, status.CurrentOS)
+		}
+		return ready == fleetSize, last
 	})
 }
 

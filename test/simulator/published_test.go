@@ -1,6 +1,7 @@
 package simulator_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,6 +9,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"stargate.io/stargate/api/v1alpha1"
+	"stargate.io/stargate/engine"
 )
 
 const server, address = "server-001", "192.168.100.11"
@@ -96,16 +103,36 @@ func (h *host) watchPhases(name string) func() []string {
 	}
 }
 
+// untilSucceeded asks the API server itself: kubectl, again and again, would take a core from the machines.
 func (h *host) untilSucceeded(operation string) {
 	h.Helper()
+	kube := h.kube()
 	h.until("Operation "+operation+" has succeeded", patience, func() (bool, string) {
-		out, err := h.try("kubectl", "-n", "dc-simulator", "get", "operation", operation, "-o", "jsonpath={.status.phase} {.status.stage} {.status.message}")
-		if strings.HasPrefix(out, "Failed") || strings.HasPrefix(out, "Denied") || strings.HasPrefix(out, "Cancelled") {
-			console, _ := h.try("bin/simulator", "--state", h.simulatorState(), "logs", server)
-			h.Fatalf("Operation %s ended: %s\n%s", operation, out, console[max(0, len(console)-4000):])
+		var op v1alpha1.Operation
+		if err := kube.Get(h.Context(), client.ObjectKey{Namespace: "dc-simulator", Name: operation}, &op); err != nil {
+			return false, err.Error()
 		}
-		return err == nil && strings.HasPrefix(out, "Succeeded"), out
+		last := fmt.Sprintf("%s %s %s", op.Status.Phase, op.Status.Stage, op.Status.Message)
+		if op.Status.Phase.Terminal() && op.Status.Phase != v1alpha1.OperationSucceeded {
+			console, _ := h.try("bin/simulator", "--state", h.simulatorState(), "logs", server)
+			h.Fatalf("Operation %s ended: %s\n%s", operation, last, console[max(0, len(console)-4000):])
+		}
+		return op.Status.Phase == v1alpha1.OperationSucceeded, last
 	})
+}
+
+// kube is a client of the cluster.
+func (h *host) kube() client.Client {
+	h.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", h.kubeconfig())
+	if err != nil {
+		h.Fatal(err)
+	}
+	kube, err := client.New(config, client.Options{Scheme: engine.Scheme()})
+	if err != nil {
+		h.Fatal(err)
+	}
+	return kube
 }
 
 // inside runs a command in the machine.
