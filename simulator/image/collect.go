@@ -12,10 +12,15 @@ import (
 
 // Collect removes bases that are not in use and were not asked for within a time, and downloads that nobody went on
 // with for so long. InUse are digests; a base that a machine's disk lies over must be among them. The time is to be
-// longer than it takes from a Get to a record of who uses it. It gives the digests of what it removed.
+// longer than it takes from a Get to a record of who uses it. It gives the digests of what it removed. While an image is
+// converted it removes nothing, and does not wait for that: there is a next time.
 func (s *Store) Collect(inUse []string, unused time.Duration) ([]string, error) {
-	s.converter <- struct{}{} // nothing becomes a base while we look
-	defer func() { <-s.converter }()
+	select {
+	case s.converter <- struct{}{}: // nothing becomes a base while we look
+		defer func() { <-s.converter }()
+	default:
+		return nil, nil
+	}
 	names, err := s.files()
 	if err != nil {
 		return nil, fmt.Errorf("collecting images: %w", err)
@@ -23,16 +28,16 @@ func (s *Store) Collect(inUse []string, unused time.Duration) ([]string, error) 
 	var removed []string
 	var errs []error
 	for _, file := range names {
+		if !s.older(file, unused) {
+			continue
+		}
 		sha256, isRecord := strings.CutSuffix(file, ".json")
 		switch {
-		case isRecord && hexDigest.MatchString(sha256):
-			if slices.Contains(inUse, name(sha256)) || !s.older(file, unused) {
-				continue
-			}
+		case isRecord && hexDigest.MatchString(sha256) && !slices.Contains(inUse, name(sha256)):
 			// The record first: what has none is no base, and is removed when the store is opened.
 			errs = append(errs, os.Remove(s.record(sha256)), os.Remove(s.path(sha256)))
 			removed = append(removed, name(sha256))
-		case isDownload(file) && s.older(file, unused) && !s.flies(file):
+		case isDownload(file) && !s.flies(file):
 			errs = append(errs, os.Remove(filepath.Join(s.dir, file)))
 		}
 	}

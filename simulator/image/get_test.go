@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"stargate.io/stargate/simulator"
+	"stargate.io/stargate/test/guestimage"
 )
 
 func TestImageIsGotConvertedAndKept(t *testing.T) {
@@ -278,6 +279,11 @@ func TestWhatIsNotUsedIsCollected(t *testing.T) {
 	if removed, err := s.Collect([]string{used.Digest}, time.Hour); err != nil || len(removed) != 0 {
 		t.Errorf("removed %v, %v; both were asked for just now", removed, err)
 	}
+	s.converter <- struct{}{} // as while an image is converted
+	if removed, err := s.Collect(nil, 0); err != nil || len(removed) != 0 {
+		t.Errorf("removed %v, %v; something else may become a base just now", removed, err)
+	}
+	<-s.converter
 	if removed, err := s.Collect([]string{used.Digest}, 0); err != nil || !slices.Equal(removed, []string{unused.Digest}) {
 		t.Errorf("removed %v, %v; want %v", removed, err, unused.Digest)
 	}
@@ -304,4 +310,20 @@ func TestWhatAKilledOneLeftIsUndone(t *testing.T) {
 	if left := names(t, s.dir); len(left) != len(before)-3 || !slices.Contains(left, "0123.partial") || !slices.Contains(left, filepath.Base(base.Path)) {
 		t.Errorf("left: %v", left)
 	}
+}
+
+func TestDiskThatMachinesBootIsTaken(t *testing.T) {
+	path := guestimage.Disk(t, "12.1")
+	s := newStore(t, Config{Folders: []string{filepath.Dir(path)}, Bounds: Bounds{Reserve: 1}})
+	began := time.Now()
+	base, err := s.Get(t.Context(), Source{URL: "file://" + path, Format: QCOW2}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d MiB became a disk of %d MiB in %s", len(read(t, path))>>20, base.Size>>20, time.Since(began))
+	began = time.Now()
+	if err := s.Overlay(t.Context(), base.Digest, filepath.Join(t.TempDir(), "disk-1.qcow2"), 20<<30); err != nil {
+		t.Error(err)
+	}
+	t.Logf("an overlay took %s", time.Since(began))
 }

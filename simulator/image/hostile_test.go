@@ -367,3 +367,28 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("%+v, %v; there is room now", base, err)
 	}
 }
+
+// FuzzInspect: whatever a header says, it is read within itself, and what is taken is what may be.
+func FuzzInspect(f *testing.F) {
+	version3 := make([]byte, 512)
+	copy(version3, qcowMagic)
+	binary.BigEndian.PutUint32(version3[4:], 3)
+	binary.BigEndian.PutUint32(version3[20:], 16)
+	binary.BigEndian.PutUint64(version3[24:], 1<<20)
+	binary.BigEndian.PutUint32(version3[100:], 104)
+	f.Add(version3, "")
+	f.Add(edit(version3, 4, 2, 4), QCOW2)
+	f.Add(bootable(512), Raw)
+	f.Fuzz(func(t *testing.T, content []byte, format string) {
+		found, size, err := inspect(bytes.NewReader(content), int64(len(content)), format)
+		if err != nil {
+			return
+		}
+		if size < 0 || found != QCOW2 && found != Raw || format == Raw && found != Raw || format == QCOW2 && found != QCOW2 {
+			t.Errorf("taken as %q of %d bytes, given as %q", found, size, format)
+		}
+		if found == QCOW2 && (!bytes.Equal(content[8:20], make([]byte, 12)) || binary.BigEndian.Uint32(content[32:]) != 0) {
+			t.Error("it has a backing file, or is encrypted")
+		}
+	})
+}
