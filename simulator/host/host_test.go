@@ -272,6 +272,7 @@ func TestRoomCountsWhatRuns(t *testing.T) {
 	place := tree(t, map[string]string{
 		"proc/meminfo":  "MemAvailable:    6144000 kB\n",      // 6000 MiB
 		"proc/7/status": "Name:\tqemu\nVmRSS:\t 1126400 kB\n", // 1100 MiB
+		"proc/8/status": "Name:\tqemu\nState:\tZ (zombie)\n",
 		"dev/kvm":       "",
 		"proc/cpuinfo":  "flags: vmx\n",
 		"var/lib/stargate/machines/ann/disk-1.qcow2": strings.Repeat("x", 3<<20),
