@@ -40,19 +40,7 @@ func (r *Servers) Reconcile(ctx context.Context, request reconcile.Request) (rec
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	server = r.servers.of(server)
-	shared, err := conflicts(ctx, r.client, server)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	gone, err := r.ownerGone(ctx, server)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	adopted, err := r.adopted(ctx, server)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	status, err := r.withNode(ctx, server, operation.DecideServer(server, adopted, shared, gone, metav1.NewTime(r.clock.Now())))
+	status, err := r.decide(ctx, server)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -75,6 +63,23 @@ func (r *Servers) Reconcile(ctx context.Context, request reconcile.Request) (rec
 		return r.setBack(server, err)
 	}
 	return reconcile.Result{}, nil
+}
+
+// decide gathers what is around a Server, and gives the status that it should have; nil for the one that it has.
+func (r *Servers) decide(ctx context.Context, server *v1alpha1.Server) (*v1alpha1.ServerStatus, error) {
+	shared, err := conflicts(ctx, r.client, server)
+	if err != nil {
+		return nil, err
+	}
+	gone, err := r.ownerGone(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	adopted, err := r.adopted(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	return r.withNode(ctx, server, operation.DecideServer(server, adopted, shared, gone, metav1.NewTime(r.clock.Now())))
 }
 
 func (r *Servers) setBack(server *v1alpha1.Server, err error) (reconcile.Result, error) {
