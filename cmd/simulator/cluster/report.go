@@ -73,26 +73,14 @@ func conditionOf(machine simulator.Status) (metav1.Condition, bool) {
 	return condition, true
 }
 
-// tell a Server, if it is the one that the machine was made for.
+// tell a Server, if it is the one that the machine was made for, and does not know it.
 func (c Config) tell(ctx context.Context, direct client.Client, of simulator.Server, condition metav1.Condition) error {
 	server := &v1alpha1.Server{}
 	key := types.NamespacedName{Namespace: c.Namespace, Name: of.Name}
 	if err := direct.Get(ctx, key, server); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("reading Server %s: %w", key, err)
+		return client.IgnoreNotFound(err)
 	}
-	before := meta.FindStatusCondition(server.Status.Conditions, condition.Type)
-	well := condition.Status == metav1.ConditionTrue
-	if of.UID != "" && of.UID != string(server.UID) || before == nil && well {
-		return nil
-	}
-	condition.LastTransitionTime = metav1.Now()
-	if before != nil && before.Status == condition.Status {
-		condition.LastTransitionTime = before.LastTransitionTime
-	}
-	if before != nil && before.Reason == condition.Reason && before.Message == condition.Message {
+	if of.UID != "" && of.UID != string(server.UID) || !news(server, &condition) {
 		return nil
 	}
 	err := direct.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(patchOf(server, condition)), client.FieldOwner(fieldManager), client.ForceOwnership)
@@ -100,6 +88,20 @@ func (c Config) tell(ctx context.Context, direct client.Client, of simulator.Ser
 		return fmt.Errorf("saying on Server %s how its machine is: %w", key, err)
 	}
 	return nil
+}
+
+// news tells whether a condition is any to a Server, and fills in since when it is so. That a machine is well, of which
+// nothing was ever said, is none.
+func news(server *v1alpha1.Server, condition *metav1.Condition) bool {
+	condition.LastTransitionTime = metav1.Now()
+	before := meta.FindStatusCondition(server.Status.Conditions, condition.Type)
+	if before == nil {
+		return condition.Status != metav1.ConditionTrue
+	}
+	if before.Status == condition.Status {
+		condition.LastTransitionTime = before.LastTransitionTime
+	}
+	return before.Status != condition.Status || before.Reason != condition.Reason || before.Message != condition.Message
 }
 
 // patchOf has the one condition, and the UID: of another Server of that name it is refused.
