@@ -26,7 +26,7 @@ const fleetSize = 3
 func TestCommitRepavesMachines(t *testing.T) {
 	h := newHost(t)
 	before := h.traces()
-	t.Cleanup(func() { h.try("hack/controlplane.sh", "down") }) //nolint:errcheck // it may not have come up
+	t.Cleanup(func() { h.try("hack/controlplane.sh", "down") }) // it may not have come up
 	h.run("scripts/setup-demo.sh", "--dir", h.demo(), "--versions", first+" "+second, "--image", "file://"+h.disk("node-@VERSION@"))
 	h.simulate("--operate=false", "--memory", "768", "--cpus", "1")
 	h.start("bin/stargate", "run", "--metrics-address=0", "--health-address=0")

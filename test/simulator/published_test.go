@@ -24,7 +24,7 @@ const server, address = "server-001", "192.168.100.11"
 func TestPublishedPath(t *testing.T) {
 	h := newHost(t)
 	before := h.traces()
-	t.Cleanup(func() { h.try("hack/controlplane.sh", "down") }) //nolint:errcheck // it may not have come up
+	t.Cleanup(func() { h.try("hack/controlplane.sh", "down") }) // it may not have come up
 	h.run("scripts/setup-demo.sh", "--dir", h.demo(), "--versions", first+" "+second, "--image", "file://"+h.disk("node-@VERSION@"))
 	sim := h.simulate()
 	for _, file := range []string{"namespace", "server", "profile", "hook"} {

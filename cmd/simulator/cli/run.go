@@ -20,8 +20,8 @@ import (
 	"stargate.io/stargate/simulator/image"
 	"stargate.io/stargate/simulator/machine"
 	"stargate.io/stargate/simulator/network"
-	"stargate.io/stargate/simulator/site"
 	"stargate.io/stargate/simulator/seed"
+	"stargate.io/stargate/simulator/site"
 	"stargate.io/stargate/simulator/statefile"
 )
 
