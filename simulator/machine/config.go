@@ -16,9 +16,9 @@ import (
 
 // Images gives base images, and disks over them.
 type Images interface {
-	// Get a base image, kept by its digest, from wherever it comes. Progress is told which part, 0 to 1, is done, and
-	// says so.
-	Get(ctx context.Context, image simulator.Image, progress func(part float64, said string)) (digest string, err error)
+	// Get a base image, kept by its digest, from wherever it comes; one that does not fit a disk of so many bytes is an
+	// error, while nothing was touched. Progress is told which part, 0 to 1, is done, and says so.
+	Get(ctx context.Context, image simulator.Image, disk int64, progress func(part float64, said string)) (digest string, err error)
 	// Overlay makes a disk of a size over a base image.
 	Overlay(ctx context.Context, digest, path string, bytes int64) error
 	// Collect removes the images that are not in use.

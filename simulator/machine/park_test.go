@@ -34,7 +34,7 @@ type emptyImages struct {
 
 func (i *emptyImages) base() string { return filepath.Join(i.dir, "empty.qcow2") }
 
-func (i *emptyImages) Get(ctx context.Context, image simulator.Image, progress func(part float64, said string)) (string, error) {
+func (i *emptyImages) Get(ctx context.Context, image simulator.Image, _ int64, progress func(part float64, said string)) (string, error) {
 	if image.URL == "file:///bad" {
 		return "", errors.New("the checksum differs")
 	}

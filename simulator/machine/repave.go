@@ -21,7 +21,8 @@ const maxStarts = 3
 
 // image gets the base image, and keeps which it is, so that it is not collected.
 func (r *run) image(ctx context.Context) error {
-	digest, err := r.s.config.Images.Get(ctx, *r.job.Image, func(part float64, said string) {
+	disk := int64(r.s.config.sizeOf(r.m.name).DiskGiB) << 30
+	digest, err := r.s.config.Images.Get(ctx, *r.job.Image, disk, func(part float64, said string) {
 		r.tell(simulator.StageImage, part, said)
 	})
 	if err != nil {

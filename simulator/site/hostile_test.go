@@ -37,7 +37,7 @@ func newWhole(t *testing.T) *datacenter {
 
 type images struct{ store *image.Store }
 
-func (i images) Get(ctx context.Context, of simulator.Image, _ func(float64, string)) (string, error) {
+func (i images) Get(ctx context.Context, of simulator.Image, _ int64, _ func(float64, string)) (string, error) {
 	base, err := i.store.Get(ctx, image.SourceOf(of), nil)
 	return base.Digest, err
 }

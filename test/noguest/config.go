@@ -65,7 +65,7 @@ func (d *Disks) Hold() (release func()) {
 }
 
 // Get implements machine.Images.
-func (d *Disks) Get(ctx context.Context, _ simulator.Image, _ func(share float64, what string)) (string, error) {
+func (d *Disks) Get(ctx context.Context, _ simulator.Image, _ int64, _ func(share float64, what string)) (string, error) {
 	d.mu.Lock()
 	held := d.held
 	d.mu.Unlock()

@@ -22,7 +22,7 @@ type images struct{ store *image.Store }
 // unusedImage is how long an image stays that no machine lies over: a rollout comes back for it.
 const unusedImage = 24 * time.Hour
 
-func (i images) Get(ctx context.Context, of simulator.Image, progress func(part float64, said string)) (string, error) {
+func (i images) Get(ctx context.Context, of simulator.Image, disk int64, progress func(part float64, said string)) (string, error) {
 	base, err := i.store.Get(ctx, image.SourceOf(of), func(p image.Progress) {
 		// The download is most of it; what becomes of its bytes is the rest.
 		from, share := map[image.Step]float64{image.Verifying: 0.75, image.Converting: 0.8}[p.Step], 0.2
@@ -38,6 +38,9 @@ func (i images) Get(ctx context.Context, of simulator.Image, progress func(part 
 	})
 	if err != nil {
 		return "", err
+	}
+	if base.Size > disk {
+		return "", fmt.Errorf("the image is a disk of %d MiB, and the machine's is of %d: give it a larger one with --disk or --size", base.Size>>20, disk>>20)
 	}
 	said := base.Verified.String()
 	if base.Note != "" {
