@@ -50,25 +50,25 @@ func DecideNode(server *v1alpha1.Server, status *v1alpha1.ServerStatus, nodes []
 	return next
 }
 
-// nodeOf finds the one node that a Server is, by its provider id, or else by its name and address together: a name
-// alone proves nothing, since other clusters have nodes of that name too, and an address alone is had by whoever takes
-// it. The zero Node where there is none, or where it could be either of two.
+// nodeOf finds the one node that a Server is, by its provider id, or by its name and address together: a name alone
+// proves nothing, since other clusters have nodes of that name too, and an address alone is had by whoever takes it.
+// The zero Node where there is none, or where it could be either of two: whichever is wrong would be drained while the
+// other is wiped.
 func nodeOf(server *v1alpha1.Server, nodes []Node, shared bool) Node {
-	own := func(node Node) bool { return node.ProviderID == ProviderID(server) }
-	if at := slices.IndexFunc(nodes, own); at >= 0 {
-		if slices.ContainsFunc(nodes[at+1:], own) {
-			return Node{}
+	var proven []Node
+	for _, node := range nodes {
+		if node.ProviderID == ProviderID(server) || !shared && isNamedAndPlaced(server, node) {
+			proven = append(proven, node)
 		}
-		return nodes[at]
 	}
-	if shared || server.Spec.IPv4 == "" {
+	if len(proven) != 1 {
 		return Node{}
 	}
-	for _, node := range nodes {
-		// One that says it is another Server is not this one.
-		if node.Name == server.Name && slices.Contains(node.InternalIPs, server.Spec.IPv4) && !strings.HasPrefix(node.ProviderID, providerScheme) {
-			return node
-		}
-	}
-	return Node{}
+	return proven[0]
+}
+
+// isNamedAndPlaced tells whether a node has the name and the address of a Server, and does not say that it is another.
+func isNamedAndPlaced(server *v1alpha1.Server, node Node) bool {
+	return node.Name == server.Name && server.Spec.IPv4 != "" && slices.Contains(node.InternalIPs, server.Spec.IPv4) &&
+		!strings.HasPrefix(node.ProviderID, providerScheme)
 }
