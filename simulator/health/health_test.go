@@ -137,6 +137,7 @@ func TestNothingIsDoneForEver(t *testing.T) {
 				s.Restarts = append(s.Restarts, now)
 			case Quarantine:
 				s.Quarantined = v.Message
+			default:
 			}
 		}
 		if restarts != limits.Restarts || s.Quarantined == "" {

@@ -44,18 +44,26 @@ func (s *Machines) valid(job simulator.Job) error {
 	if job.Action != simulator.Repave {
 		return nil
 	}
-	mac, err := net.ParseMAC(job.Server.MAC)
-	if err != nil || len(mac) != 6 || mac.String() != job.Server.MAC || mac[0]&1 != 0 {
-		return simulator.Refuse(simulator.ReasonBadRequest, "mac %.40q of server %s: it is to be one machine's address, lower case with colons, "+
-			"such as 52:54:00:00:00:01", job.Server.MAC, job.Server.Name)
-	}
-	if ip, err := netip.ParseAddr(job.Server.IPv4); err != nil || !ip.Is4() {
-		return simulator.Refuse(simulator.ReasonBadRequest, "ipv4 %.40q of server %s: it is to be an address such as 192.168.100.10", job.Server.IPv4, job.Server.Name)
+	if err := validAddresses(job.Server); err != nil {
+		return err
 	}
 	if err := s.config.Network.Check(job.Server); err != nil {
 		return err
 	}
 	return s.config.Seeds.Check(job.Server, *job.Image)
+}
+
+// validAddresses refuses addresses that no machine can have.
+func validAddresses(server simulator.Server) error {
+	mac, err := net.ParseMAC(server.MAC)
+	if err != nil || len(mac) != 6 || mac.String() != server.MAC || mac[0]&1 != 0 {
+		return simulator.Refuse(simulator.ReasonBadRequest, "mac %.40q of server %s: it is to be one machine's address, lower case with colons, "+
+			"such as 52:54:00:00:00:01", server.MAC, server.Name)
+	}
+	if ip, err := netip.ParseAddr(server.IPv4); err != nil || !ip.Is4() {
+		return simulator.Refuse(simulator.ReasonBadRequest, "ipv4 %.40q of server %s: it is to be an address such as 192.168.100.10", server.IPv4, server.Name)
+	}
+	return nil
 }
 
 // admit refuses a job that the machine, the other machines or the host do not allow. A machine that was never made is
@@ -65,7 +73,7 @@ func (s *Machines) admit(m *machine, job simulator.Job) error {
 		if err := m.admits(job); err != nil {
 			return err
 		}
-		if r := m.known(); r.Job != nil && r.Job.ID == job.ID || r.Last != nil && r.Last.ID == job.ID {
+		if m.begun(job) {
 			return nil // it was let in when it began
 		}
 	}
@@ -74,12 +82,20 @@ func (s *Machines) admit(m *machine, job simulator.Job) error {
 			return err
 		}
 	}
-	starts := job.Action == simulator.Repave || job.Action == simulator.PowerOn
-	if !starts || m != nil && m.running() {
+	if !starts[job.Action] || m != nil && m.running() {
 		return nil
 	}
 	accelerator, _ := s.config.Host.Accelerator()
 	return s.config.Host.Room(s.config.sizeOf(job.Server.Name), accelerator)
+}
+
+// starts are the actions that start a machine which is off.
+var starts = map[simulator.Action]bool{simulator.Repave: true, simulator.PowerOn: true}
+
+// begun tells whether a job is on the machine, or was the last.
+func (m *machine) begun(job simulator.Job) bool {
+	r := m.known()
+	return r.Job != nil && r.Job.ID == job.ID || r.Last != nil && r.Last.ID == job.ID
 }
 
 // admits refuses a job for another machine under this name.

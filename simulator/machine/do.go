@@ -199,42 +199,43 @@ func (r *run) deadline() time.Time {
 // end keeps what became of the job, unless it is to be done again: when ctx, the caller's, ended for another cause than
 // a cancellation.
 func (r *run) end(ctx context.Context, failed error) (simulator.Result, error) {
+	job := r.m.known().Job
 	cancelled := errors.Is(context.Cause(ctx), simulator.ErrCancelled) && failed != nil
 	if failed != nil && ctx.Err() != nil && !cancelled {
-		return simulator.Result{Untouched: !r.m.known().Job.Touched}, fmt.Errorf("doing job %s: it is left to be done again: %w", r.job.ID, failed)
+		return simulator.Result{Untouched: !job.Touched}, fmt.Errorf("doing job %s: it is left to be done again: %w", r.job.ID, failed)
 	}
 	// What is left to do is short, and is not to be left half-done.
 	ctx = context.WithoutCancel(ctx)
-	job := r.m.known().Job
-	last := ended{ID: r.job.ID, At: now(), Untouched: !job.Touched, Cancelled: cancelled}
-	if failed != nil {
-		last.Failure = failed.Error()
+	failed = told(failed, cancelled, job.Touched)
+	if job.New && !job.Touched && failed != nil {
+		// There is no machine to keep anything with.
+		return simulator.Result{Untouched: true}, errors.Join(failed, r.s.remove(ctx, r.m))
 	}
 	if cancelled && job.Touched {
 		if err := r.turnOff(ctx); err != nil {
 			return simulator.Result{}, errors.Join(failed, err)
 		}
 	}
-	if job.New && !job.Touched && failed != nil {
-		// There is no machine to keep anything with.
-		return simulator.Result{Untouched: true}, errors.Join(r.wrapped(failed, cancelled), r.s.remove(ctx, r.m))
-	}
-	if err := r.keep(last, failed == nil); err != nil {
-		return simulator.Result{Untouched: last.Untouched}, errors.Join(failed, err)
+	if err := r.keep(ended{ID: r.job.ID, At: now(), Untouched: !job.Touched, Cancelled: cancelled}, failed); err != nil {
+		return simulator.Result{Untouched: !job.Touched}, errors.Join(failed, err)
 	}
 	r.s.config.Passing("end:kept")
 	if err := r.tidy(); err != nil {
 		r.s.config.Log.Warn("tidying up after a job", "machine", r.m.name, "error", err)
 	}
-	if failed != nil {
-		return simulator.Result{Untouched: last.Untouched, Facts: r.facts()}, r.wrapped(failed, cancelled)
+	if failed == nil {
+		r.tell(simulator.StageDone, 1, "")
 	}
-	r.tell(simulator.StageDone, 1, "")
-	return simulator.Result{Untouched: last.Untouched, Facts: r.facts()}, nil
+	return simulator.Result{Untouched: !job.Touched, Facts: r.facts()}, failed
 }
 
-// wrapped makes a failure tell that it was a cancellation.
-func (r *run) wrapped(failed error, cancelled bool) error {
+// told makes a failure tell that it was a cancellation, and a refusal that came too late that it is none: whoever reads
+// that something was refused takes the machine for untouched.
+func told(failed error, cancelled, touched bool) error {
+	var refused *simulator.Refused
+	if touched && errors.As(failed, &refused) {
+		failed = errors.New(failed.Error())
+	}
 	if cancelled && !errors.Is(failed, simulator.ErrCancelled) {
 		return fmt.Errorf("%w: %w", simulator.ErrCancelled, failed)
 	}
@@ -242,9 +243,12 @@ func (r *run) wrapped(failed error, cancelled bool) error {
 }
 
 // keep the end of the job with its machine.
-func (r *run) keep(last ended, succeeded bool) error {
+func (r *run) keep(last ended, failed error) error {
+	if failed != nil {
+		last.Failure = failed.Error()
+	}
 	return r.m.change(func(k *record) {
-		if succeeded && r.job.Action == simulator.Repave {
+		if failed == nil && r.job.Action == simulator.Repave {
 			k.OSVersion, k.ProfileHash = r.job.Image.OSVersion, r.job.Image.ProfileHash
 		}
 		k.Job, k.Last, k.Old = nil, &last, ""

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,21 @@ func TestAMachineWaitsForRoom(t *testing.T) {
 	if tries := len(s.byName["web-1"].known().Restarts); tries != 1 {
 		t.Errorf("it has used %d tries", tries)
 	}
+}
+
+// TestWhatIsRefusedTooLate: a repave for which the host has no room any more when it comes to start has touched its
+// machine, and does not say otherwise.
+func TestWhatIsRefusedTooLate(t *testing.T) {
+	l := newLot(t)
+	l.passing = func(point string) { l.host.taken.Store(point == "seed:done" || l.host.taken.Load()) }
+	s := l.open()
+	result, err := s.Do(t.Context(), repave("j1", "web-1", "1.0"), nil)
+	var refused *simulator.Refused
+	if err == nil || errors.As(err, &refused) || result.Untouched || !strings.Contains(err.Error(), "the host has no") {
+		t.Errorf("it ends with %v, %+v", err, result)
+	}
+	l.host.taken.Store(false)
+	is(t, s, "web-1", "on, since it is to be", func(st simulator.Status) bool { return st.PID != 0 })
 }
 
 func TestAFrozenMachineIsStartedAgain(t *testing.T) {

@@ -95,28 +95,32 @@ func (m *machine) attach(l *live) {
 	ctx, stop := context.WithCancel(m.set.ctx)
 	m.set.beside.Go(func() {
 		defer stop()
-		if err := l.process.Wait(ctx); err != nil {
-			return // the set is closed; the machine goes on
+		gone := false
+		repeat(ctx, func() bool {
+			gone = l.process.Wait(ctx) == nil // else it is waited for again, or the set is closed and the machine goes on
+			return gone
+		})
+		if gone {
+			m.detach(l)
 		}
-		m.detach(l)
 	})
 	m.set.beside.Go(func() {
-		repeat(ctx, func() { m.monitor(ctx, l) })
+		repeat(ctx, func() bool { m.monitor(ctx, l); return false })
 	})
 	m.set.beside.Go(func() {
-		repeat(ctx, func() {
+		repeat(ctx, func() bool {
 			// What ended it is seen by the next try, or by the end of the process.
 			_ = qemu.Reports(ctx, m.socket("rpt"), func(line []byte) { m.heard(l, line) })
+			return false
 		})
 	})
 }
 
-// repeat something until ctx ends, with a pause.
-func repeat(ctx context.Context, what func()) {
+// repeat something until it is done or ctx ends, with a pause.
+func repeat(ctx context.Context, done func() bool) {
 	tick := time.NewTicker(again)
 	defer tick.Stop()
-	for ctx.Err() == nil {
-		what()
+	for ctx.Err() == nil && !done() {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
@@ -197,8 +201,17 @@ func (m *machine) happened(ctx context.Context, l *live, monitor *qemu.Monitor, 
 	}
 }
 
-// resets counts one more that the guest made itself.
+// resets counts one more that the guest made itself. Firmware resets a machine some times more after a reset of ours, and
+// one that gets nowhere does so many times a second: what comes soon after a start or a reset that counted is part of it.
 func (m *machine) resets() {
+	known := m.known()
+	last := known.Started
+	if n := len(known.Resets); n > 0 && known.Resets[n-1].After(last) {
+		last = known.Resets[n-1]
+	}
+	if now().Sub(last) < m.set.config.Limits.Reset {
+		return
+	}
 	if err := m.change(func(r *record) { r.Resets = lastOf(append(r.Resets, now()), maxBoots) }); err != nil {
 		m.set.config.Log.Error("keeping that a guest reset itself", "machine", m.name, "error", err)
 	}

@@ -23,6 +23,8 @@ type Machines struct {
 	ctx    context.Context //nolint:containedctx // it is the set's own life, not a call's
 	stop   context.CancelFunc
 	beside sync.WaitGroup
+	// starting is held while a machine is started.
+	starting sync.Mutex
 
 	mu     sync.Mutex
 	byName map[string]*machine

@@ -98,8 +98,7 @@ func (m *machine) powerOn(ctx context.Context) error {
 	if m.running() {
 		return nil
 	}
-	accelerator, _ := m.set.config.Host.Accelerator()
-	if err := m.set.config.Host.Room(r.Size, accelerator); err != nil {
+	if err := m.roomAgain(); err != nil {
 		return err
 	}
 	if err := m.change(func(r *record) { r.Wanted, r.Quarantined = true, "" }); err != nil {

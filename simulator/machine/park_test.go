@@ -148,7 +148,7 @@ func newLot(t *testing.T) *lot {
 			t.Skipf("there is no %s: apt-get install qemu-system-x86 qemu-utils", tool)
 		}
 	}
-	dir, err := os.MkdirTemp("", "sgm") // t.TempDir is too long for a socket
+	dir, err := os.MkdirTemp("", "sgm") //nolint:usetesting // its path is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,10 +184,10 @@ func (l *lot) config() Config {
 	return Config{
 		Dir: l.dir, Images: l.images, Seeds: plainSeeds{}, Network: l.network, Host: l.host,
 		Default: simulator.Size{CPUs: 1, MemoryMiB: 64, DiskGiB: 1}, Sizes: map[string]simulator.Size{"giant": {MemoryMiB: 4 << 20}},
-		Limits: Limits{Job: time.Minute, Powerdown: 100 * time.Millisecond, Reporter: l.patient, Look: 100 * time.Millisecond},
+		Limits: Limits{Job: time.Minute, Powerdown: 100 * time.Millisecond, Reporter: l.patient, Look: 100 * time.Millisecond, Reset: time.Second},
 		Health: health.Limits{
 			Silent: 2 * time.Second, Starting: time.Second, Kernel: time.Minute, Unreachable: time.Second,
-			Restarts: 3, Window: time.Hour, Boots: 4, RoomMiB: 256,
+			Restarts: 3, Window: time.Hour, Boots: 6, RoomMiB: 256,
 		},
 		Log: slog.New(slog.NewTextHandler(l, nil)), Passing: l.passing,
 	}

@@ -13,7 +13,9 @@ import (
 // startPatience is how long QEMU may take to have its monitor.
 const startPatience = 30 * time.Second
 
-// start a machine from the disk that its record names. One that runs from it already is left running.
+// start a machine from the disk that its record names. One that runs from it already is left running. Machines are started
+// one after the other, so that each is refused what the one before it took of the host.
+// Errors: *simulator.Refused where the host has no room for it.
 func (m *machine) start(ctx context.Context) error {
 	m.mu.Lock()
 	r, running := m.record, m.live
@@ -21,15 +23,20 @@ func (m *machine) start(ctx context.Context) error {
 	if running != nil && !running.gone() {
 		return m.writeDown(running)
 	}
+	m.set.starting.Lock()
+	defer m.set.starting.Unlock()
+	accelerator, _ := m.set.config.Host.Accelerator()
+	if r.NoKVM != "" {
+		accelerator = qemu.TCG
+	}
+	if err := m.set.config.Host.Room(r.Size, accelerator); err != nil {
+		return err
+	}
 	tap, err := m.set.config.Network.Tap(ctx, r.Server)
 	if err != nil {
 		return fmt.Errorf("starting machine %s: %w", m.name, err)
 	}
 	m.set.config.Passing("start:tapped")
-	accelerator, _ := m.set.config.Host.Accelerator()
-	if r.NoKVM != "" {
-		accelerator = qemu.TCG
-	}
 	consoleAt := m.consoleSize()
 	within, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()

@@ -119,11 +119,14 @@ func (r *run) reboot(ctx context.Context) error {
 		}
 	}
 	r.tell(simulator.StageBoot, 0, "the guest did not shut down by itself, and was reset")
+	if err := r.m.change(func(k *record) { k.Started = now() }); err != nil {
+		return err
+	}
 	if l.ask(ctx, func(q *qemu.Monitor) error { return q.Reset(ctx) }) != nil || l.state(ctx) != qemu.StateRunning {
 		return r.m.kill(ctx)
 	}
 	l.forget()
-	return r.m.change(func(k *record) { k.Started = now() })
+	return nil
 }
 
 // remember which boot of the guest the reboot is to end.

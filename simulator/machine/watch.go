@@ -108,8 +108,12 @@ func (m *machine) roomAgain() error {
 	if m.running() {
 		return nil // its room is its own
 	}
+	r := m.known()
 	accelerator, _ := m.set.config.Host.Accelerator()
-	return m.set.config.Host.Room(m.known().Size, accelerator)
+	if r.NoKVM != "" {
+		accelerator = qemu.TCG
+	}
+	return m.set.config.Host.Room(r.Size, accelerator)
 }
 
 // Hurt does a fault to a machine on demand: "kill" its process, "hang" it so that nothing of it answers, or "cut" it off

@@ -103,11 +103,12 @@ func (b *safeBuffer) String() string {
 }
 
 // simulate starts a simulator over a folder with an image in it that has no OS.
-func simulate(t *testing.T, state string) *running {
+func simulate(t *testing.T, state string, flags ...string) *running {
 	t.Helper()
 	r := &running{t: t, state: state, ended: make(chan struct{})}
 	r.cmd = exec.Command("/proc/self/exe", "--state", state, "--listen", "127.0.0.1:8090", "--cpus", "1", "--memory", "64", "--disk", "1",
 		"--accelerator", "tcg", "--image-folder", filepath.Dir(imageOf(state)), "--boot-patience", "2s", "--shutdown-patience", "1s", "-o", "json")
+	r.cmd.Args = append(r.cmd.Args, flags...)
 	r.cmd.Env = append(os.Environ(), asEnv+"=yes")
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.out
 	if err := r.cmd.Start(); err != nil {
@@ -155,30 +156,11 @@ func (r *running) until(what string, so func() bool) {
 
 func imageOf(state string) string { return filepath.Join(filepath.Dir(state), "images", "empty.raw") }
 
-// repave asks for a machine, as a Stargate would.
+// repave asks for a machine.
 func (r *running) repave(name string) {
 	r.t.Helper()
-	token, err := os.ReadFile(filepath.Join(r.state, "dc-token"))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	body := `{"action":"repave","server":{"serverId":"` + name + `","mac":"52:54:00:00:00:01","ipv4":"192.168.100.10"},` +
-		`"image":{"osVersion":"1.0","url":"file://` + imageOf(r.state) + `","format":"raw"}}`
-	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, "http://127.0.0.1:8090/operations", strings.NewReader(body))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Idempotency-Key", "request-"+name)
-	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if text, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusAccepted {
-		r.t.Fatalf("a repave is answered %d: %s", response.StatusCode, text)
-	}
+	r.post(`{"action":"repave","server":{"serverId":"` + name + `","mac":"52:54:00:00:00:01","ipv4":"192.168.100.10"},` +
+		`"image":{"osVersion":"1.0","url":"file://` + imageOf(r.state) + `","format":"raw"}}`)
 }
 
 // machine gives what list says of one.
@@ -200,9 +182,10 @@ func (r *running) machine(name string) row {
 	return row{}
 }
 
-// TestASimulatorByItsCommands: a machine is made, listed, read, attached to, hurt and recovered, outlives its simulator,
-// and goes; the host is as it was.
-func TestASimulatorByItsCommands(t *testing.T) {
+// stateFolder gives a state folder that is not there yet, and the folder of images beside it, which is. No machine of it
+// outlives the test.
+func stateFolder(t *testing.T) string {
+	t.Helper()
 	if os.Getenv(insideEnv) == "" {
 		t.Skip("it makes a bridge and firewall rules in a network namespace of its own: run the tests as root")
 	}
@@ -211,7 +194,7 @@ func TestASimulatorByItsCommands(t *testing.T) {
 			t.Skipf("there is no %s: apt-get install qemu-system-x86 qemu-utils", tool)
 		}
 	}
-	dir, err := os.MkdirTemp("", "sgc") // t.TempDir is too long for a socket
+	dir, err := os.MkdirTemp("", "sgc") //nolint:usetesting // its path is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,6 +209,13 @@ func TestASimulatorByItsCommands(t *testing.T) {
 	if err := os.Mkdir(filepath.Dir(imageOf(state)), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	return state
+}
+
+// TestASimulatorByItsCommands: a machine is made, listed, read, attached to, hurt and recovered, outlives its simulator,
+// and goes; the host is as it was.
+func TestASimulatorByItsCommands(t *testing.T) {
+	state := stateFolder(t)
 	// The least that is taken for a disk that boots: a first sector that halts.
 	image := append([]byte{0xf4, 0xeb, 0xfd}, make([]byte, 1<<20)...)
 	image[510], image[511] = 0x55, 0xaa

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -125,6 +126,9 @@ func (a *app) table(rows []row, wide bool) error {
 		}
 		line := fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", r.Name, cmp.Or(r.Condition, "-"), cmp.Or(r.OSVersion, "-"), r.IPv4, cmp.Or(pid, "-"), cmp.Or(r.Job, "-"))
 		if wide {
+			if r.Why != "" {
+				r.Message = strings.TrimPrefix(r.Message+"; not under KVM: "+r.Why, "; ")
+			}
 			line += fmt.Sprintf("\t%s\t%d/%dMi/%dGi\t%s\t%s\t%s", r.MAC, r.CPUs, r.MemoryMiB, r.DiskGiB, cmp.Or(r.Accelerator, "-"), cmp.Or(r.BMC, "-"), r.Message)
 		}
 		_, _ = fmt.Fprintln(w, clean(line))

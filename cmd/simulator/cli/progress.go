@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -78,17 +79,20 @@ func (p *progress) tell(job simulator.Job, at simulator.Progress) {
 	s.stage, s.said = at.Stage, at.Message
 }
 
-// ended says what became of a job.
-func (p *progress) ended(job simulator.Job, err error) {
+// ended says what became of a job, or that it is left for the next simulator.
+func (p *progress) ended(job simulator.Job, err error, left bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if s := p.jobs[job.ID]; s != nil && s.bar != nil {
 		s.bar.Abort(err == nil)
 	}
 	delete(p.jobs, job.ID)
-	if err != nil {
+	switch {
+	case left:
+		p.print(job, simulator.Progress{Stage: "left", Message: "it goes on when the simulator is started again"})
+	case err != nil:
 		p.print(job, simulator.Progress{Stage: "failed", Message: err.Error()})
-	} else if p.bars == nil {
+	case p.bars == nil:
 		p.print(job, simulator.Progress{Stage: simulator.StageDone, Percent: 100})
 	}
 }
@@ -151,6 +155,6 @@ func (t toldMachines) Do(ctx context.Context, job simulator.Job, report func(sim
 			report(at)
 		}
 	})
-	t.progress.ended(job, err)
+	t.progress.ended(job, err, ctx.Err() != nil && !errors.Is(context.Cause(ctx), simulator.ErrCancelled))
 	return result, err
 }
