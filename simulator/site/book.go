@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -154,7 +155,7 @@ func (j *entry) view() wire.Job {
 	}
 	if j.began {
 		view.Phase, view.Stage = wire.PhaseRunning, string(j.progress.Stage)
-		view.Percent, view.Message = percent(j.progress.Percent, 99), j.progress.Message
+		view.Percent, view.Message = percent(j.progress.Percent, 99), cmp.Or(j.progress.Message, string(j.progress.Stage))
 		if j.progress == (simulator.Progress{}) {
 			view.Message = "going on after a restart of the simulator"
 		}

@@ -60,6 +60,19 @@ func TestDecideEnd(t *testing.T) {
 	}
 }
 
+// TestEveryJobSaysSomething: the API asks for a message, whatever Machines say.
+func TestEveryJobSaysSomething(t *testing.T) {
+	end := &outcome{Phase: wire.PhaseCancelled}
+	for _, j := range []*entry{
+		{}, {began: true}, {began: true, progress: simulator.Progress{Stage: simulator.StageBoot}}, {cancelled: true},
+		{waits: "another has it"}, {end: end, action: simulator.Repave, server: "server-001"},
+	} {
+		if view := j.view(); strings.TrimSpace(view.Message) == "" || strings.HasSuffix(view.Message, ": ") {
+			t.Errorf("%+v says %q", j, view.Message)
+		}
+	}
+}
+
 func status(name, mac, ipv4, uid, bmc, job string) simulator.Status {
 	return simulator.Status{Server: simulator.Server{Name: name, UID: uid, MAC: mac, IPv4: ipv4}, BMC: bmc, Job: job}
 }
