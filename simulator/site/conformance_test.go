@@ -15,6 +15,9 @@ import (
 	"stargate.io/stargate/simulator/site"
 )
 
+// syncs is how long the driver waits for an answer: forty jobs are put on disk one after the other, and the disk may be busy.
+const syncs = 3 * time.Second
+
 // datacenter is a site over machines, behind real HTTP and faults, that can be restarted and taken off the network.
 type datacenter struct {
 	*testing.T
@@ -44,7 +47,7 @@ func newDatacenterOf(t *testing.T, machines simulator.Machines) *datacenter {
 	d.faults = &faults{to: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.site.Load().ServeHTTP(w, r) })}
 	d.net = conformance.Serve(t, d.faults)
 	driver, err := dcapi.New(dcapi.Config{
-		Endpoint: d.net.URL(), Name: "dc-simulator/simulator", Timeout: time.Second, Backoff: time.Millisecond,
+		Endpoint: d.net.URL(), Name: "dc-simulator/simulator", Timeout: syncs, Backoff: time.Millisecond,
 		Limits: dcapi.Limits{RequestsPerSecond: 1e6},
 	})
 	if err != nil {
