@@ -205,8 +205,12 @@ func (r *run) end(ctx context.Context, failed error) (simulator.Result, error) {
 		return simulator.Result{Untouched: !job.Touched}, fmt.Errorf("doing job %s: it is left to be done again: %w", r.job.ID, failed)
 	}
 	// What is left to do is short, and is not to be left half-done.
-	ctx = context.WithoutCancel(ctx)
-	failed = told(failed, cancelled, job.Touched)
+	return r.conclude(context.WithoutCancel(ctx), told(failed, cancelled, job.Touched), cancelled)
+}
+
+// conclude the job for good.
+func (r *run) conclude(ctx context.Context, failed error, cancelled bool) (simulator.Result, error) {
+	job := r.m.known().Job
 	if job.New && !job.Touched && failed != nil {
 		// There is no machine to keep anything with.
 		return simulator.Result{Untouched: true}, errors.Join(failed, r.s.remove(ctx, r.m))

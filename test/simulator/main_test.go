@@ -8,7 +8,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/vishvananda/netlink"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 // insideEnv is set in the process that has the namespace.
@@ -16,6 +18,7 @@ const insideEnv = "SIMULATOR_TEST_INSIDE"
 
 // TestMain runs the tests in a child process with a network namespace of its own.
 func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
 	if os.Geteuid() != 0 {
 		os.Exit(m.Run()) // each test says what it needs
 	}
