@@ -20,6 +20,7 @@ SUMMARY := go run ./hack/testsummary
 SCHEDULES ?= 10000
 SEED ?= 0
 DURATION ?= 30s
+MACHINES ?= .
 PORT_WEST ?= 8080
 PORT_EAST ?= 8081
 export PORT_WEST PORT_EAST
@@ -109,8 +110,8 @@ test-images: ## Make the disks that virtual machines boot in tests (root; Debian
 	@for version in 12.1 12.2; do hack/testimage.sh - --version $$version; done
 	@for version in 12.1 12.2; do hack/nodeimage.sh - --version $$version; done
 
-e2e-simulator: build test-images ## Virtual machines through the front door: booted, joined, killed, repaved (root; in a network namespace of its own)
-	@$(SUMMARY) -- -count=1 -p 1 -timeout 60m ./test/simulator/...
+e2e-simulator: build test-images ## Virtual machines through the front door: booted, joined, killed, repaved (root; a network namespace of its own; MACHINES=pattern)
+	@$(SUMMARY) -- -count=1 -p 1 -timeout 60m -run '$(MACHINES)' ./test/simulator/...
 
 fault: build ## Kill, cut off and lie to the real controller at every write and call
 	@$(SUMMARY) -- -count=1 -p 1 -timeout 60m ./test/fault/...

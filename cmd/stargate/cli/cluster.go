@@ -93,6 +93,7 @@ func knownKinds() meta.RESTMapper {
 		add("admissionregistration.k8s.io", "v1", kind+"AdmissionPolicy", meta.RESTScopeRoot)
 		add("admissionregistration.k8s.io", "v1", kind+"AdmissionPolicyBinding", meta.RESTScopeRoot)
 	}
+	add("flowcontrol.apiserver.k8s.io", "v1", "FlowSchema", meta.RESTScopeRoot)
 	add("coordination.k8s.io", "v1", "Lease", meta.RESTScopeNamespace)
 	add("authorization.k8s.io", "v1", "SelfSubjectAccessReview", meta.RESTScopeRoot)
 	add("authentication.k8s.io", "v1", "SelfSubjectReview", meta.RESTScopeRoot)
