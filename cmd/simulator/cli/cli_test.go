@@ -18,6 +18,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"stargate.io/stargate/simulator/qemu"
+	"stargate.io/stargate/test/netns"
 )
 
 // outcome of a command.
@@ -186,7 +187,7 @@ func (r *running) machine(name string) row {
 // outlives the test.
 func stateFolder(t *testing.T) string {
 	t.Helper()
-	if os.Getenv(insideEnv) == "" {
+	if !netns.Inside() {
 		t.Skip("it makes a bridge and firewall rules in a network namespace of its own: run the tests as root")
 	}
 	for _, tool := range []string{"qemu-system-x86_64", "qemu-img"} {
