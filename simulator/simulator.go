@@ -158,6 +158,8 @@ type Status struct {
 	Job string
 	// PID of its process; zero while it is off.
 	PID int
+	// Starting: it was given room on the host, and has no process yet.
+	Starting bool
 	// Accelerator is "kvm" or "tcg", and Why says why it is not kvm.
 	Accelerator, Why string
 	// Console is the path of its console's log.

@@ -17,7 +17,7 @@ type Host struct {
 	why         string
 	// Reserve is what is kept from machines.
 	Reserve Reserve
-	// Machines gives all machines; those whose process runs count. It is nil before there are any.
+	// Machines gives all machines; those whose process runs, or is to run in a moment, count. It is nil before there are any.
 	Machines func() []simulator.Status
 }
 
@@ -58,7 +58,7 @@ func (h *Host) loads() []Load {
 	var running []Load
 	for _, machine := range h.Machines() {
 		taken, runs := resident(h.place, machine.PID)
-		if !runs {
+		if !runs && !machine.Starting {
 			continue
 		}
 		running = append(running, Load{

@@ -267,7 +267,8 @@ func TestAToolThatHangs(t *testing.T) {
 	}
 }
 
-// TestRoomCountsWhatRuns: a machine that runs has what it was given, and what it has taken is gone from what is left.
+// TestRoomCountsWhatRuns: a machine that runs has what it was given, and what it has taken is gone from what is left. One
+// that is about to run has taken nothing.
 func TestRoomCountsWhatRuns(t *testing.T) {
 	place := tree(t, map[string]string{
 		"proc/meminfo":  "MemAvailable:    6144000 kB\n",      // 6000 MiB
@@ -298,6 +299,13 @@ func TestRoomCountsWhatRuns(t *testing.T) {
 	if got := h.loads(); len(got) != 1 || got[0].ResidentMiB != 1100 || got[0].DiskMiB != 3 {
 		t.Fatalf("loads %+v", got)
 	}
+	starting := off
+	starting.Starting, starting.Size.MemoryMiB = true, 100
+	h.Machines = func() []simulator.Status { return []simulator.Status{status, off, starting} }
+	if got := h.loads(); len(got) != 2 || got[1].ResidentMiB != 0 || got[1].needMemory() != 100+128 {
+		t.Fatalf("with one that starts, loads %+v", got)
+	}
+	h.Machines = func() []simulator.Status { return []simulator.Status{status} }
 	// Of 6000, 512 are kept and 4096+128-1100 promised: 2364 are left.
 	if err := h.Room(simulator.Size{CPUs: 1, MemoryMiB: 2364 - 128, DiskGiB: 1}, "kvm"); err != nil {
 		t.Error(err)

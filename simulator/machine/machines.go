@@ -23,8 +23,8 @@ type Machines struct {
 	ctx    context.Context //nolint:containedctx // it is the set's own life, not a call's
 	stop   context.CancelFunc
 	beside sync.WaitGroup
-	// starting is held while a machine is started.
-	starting sync.Mutex
+	// room is held while a machine is given room on the host.
+	room sync.Mutex
 
 	mu     sync.Mutex
 	byName map[string]*machine
@@ -43,10 +43,12 @@ type machine struct {
 	// made: there is a record on disk.
 	made bool
 	// claim is who works on it: a job's id, or a recovery; empty for nobody.
-	claim  string
-	live   *live // nil while no process of it runs
-	sight  sight
-	health simulator.Health
+	claim string
+	live  *live // nil while no process of it runs
+	// starting under an accelerator: it has been given room, and its process is not there yet; empty where it does not.
+	starting string
+	sight    sight
+	health   simulator.Health
 	// trouble is why its last recovery went wrong; nil where it went well.
 	trouble error
 }
@@ -162,8 +164,11 @@ func (m *machine) status() (simulator.Status, bool) {
 	if status.Job == "" && r.Job != nil {
 		status.Job = r.Job.ID
 	}
-	if m.live != nil {
+	switch {
+	case m.live != nil:
 		status.PID = m.live.process.PID
+	case m.starting != "":
+		status.Starting, status.Accelerator = true, m.starting
 	}
 	if _, why := m.set.config.Host.Accelerator(); status.Why == "" {
 		status.Why = why

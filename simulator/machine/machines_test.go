@@ -6,7 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -267,5 +270,45 @@ func TestAFolderThatIsTooLongIsRefused(t *testing.T) {
 	config.Dir = "/" + strings.Repeat("a", MaxDir)
 	if _, err := Open(t.Context(), config); err == nil || !strings.Contains(err.Error(), "shorter") {
 		t.Errorf("a long folder: %v", err)
+	}
+}
+
+// TestMachinesStartSideBySide: one whose QEMU takes long to come up keeps no other from starting, and the room that it was
+// given is told as taken.
+func TestMachinesStartSideBySide(t *testing.T) {
+	l := newLot(t)
+	tapped, goOn := make(chan struct{}), make(chan struct{})
+	var watched atomic.Bool
+	l.passing = func(point string) {
+		if watched.Load() && point == "start:tapped" {
+			tapped <- struct{}{}
+			<-goOn
+		}
+	}
+	s := l.open()
+	done(t, s, repave("j0", "web-0", "1.0")) // which makes the image
+	watched.Store(true)
+	var jobs sync.WaitGroup
+	defer jobs.Wait()
+	defer close(goOn)
+	for _, name := range []string{"web-1", "web-2"} {
+		jobs.Go(func() {
+			if _, err := s.Do(context.Background(), repave("j-"+name, name, "1.0"), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for n := range 2 {
+		select {
+		case <-tapped:
+		case <-time.After(20 * time.Second):
+			watched.Store(false)
+			t.Fatalf("%d machines get to their start while none has come up", n)
+		}
+	}
+	for _, status := range s.List() {
+		if name := status.Server.Name; status.Starting != (name != "web-0") || status.Starting == (status.PID > 0) {
+			t.Errorf("while two are started, %s is %+v", name, status)
+		}
 	}
 }

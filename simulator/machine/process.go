@@ -13,8 +13,7 @@ import (
 // startPatience is how long QEMU may take to have its monitor.
 const startPatience = 30 * time.Second
 
-// start a machine from the disk that its record names. One that runs from it already is left running. Machines are started
-// one after the other, so that each is refused what the one before it took of the host.
+// start a machine from the disk that its record names. One that runs from it already is left running.
 // Errors: *simulator.Refused where the host has no room for it.
 func (m *machine) start(ctx context.Context) error {
 	m.mu.Lock()
@@ -23,15 +22,14 @@ func (m *machine) start(ctx context.Context) error {
 	if running != nil && !running.gone() {
 		return m.writeDown(running)
 	}
-	m.set.starting.Lock()
-	defer m.set.starting.Unlock()
 	accelerator, _ := m.set.config.Host.Accelerator()
 	if r.NoKVM != "" {
 		accelerator = qemu.TCG
 	}
-	if err := m.set.config.Host.Room(r.Size, accelerator); err != nil {
+	if err := m.takeRoom(r.Size, accelerator); err != nil {
 		return err
 	}
+	defer m.giveRoom()
 	tap, err := m.set.config.Network.Tap(ctx, r.Server)
 	if err != nil {
 		return fmt.Errorf("starting machine %s: %w", m.name, err)
@@ -53,6 +51,27 @@ func (m *machine) start(ctx context.Context) error {
 	// A process that could not be written down is known by its arguments.
 	m.attach(&live{process: process, accelerator: accelerator, started: started, consoleAt: consoleAt})
 	return err
+}
+
+// takeRoom on the host for a machine, until its process is there and takes it itself. It is given to one machine after the
+// other, so that each is refused what the one before it was given; they start side by side.
+// Errors: *simulator.Refused where there is none.
+func (m *machine) takeRoom(size simulator.Size, accelerator string) error {
+	m.set.room.Lock()
+	defer m.set.room.Unlock()
+	if err := m.set.config.Host.Room(size, accelerator); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.starting = accelerator
+	return nil
+}
+
+func (m *machine) giveRoom() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.starting = ""
 }
 
 // writeDown a process that runs, unless it is: its starter may have been killed before it could.
