@@ -32,6 +32,9 @@ const (
 	booted, idle = 4, 10
 	// bootsEnv says, in the process that has a network namespace of its own, which disk to boot.
 	bootsEnv = "STARGATE_BENCH_BOOTS"
+	// bootedSays is the first line that the test disks' system writes to the console: all before it is firmware's and the
+	// boot loader's.
+	bootedSays = "Loading, please wait"
 	// idleFor the simulator is watched.
 	idleFor = time.Minute
 )
@@ -39,14 +42,16 @@ const (
 // bootsResult is what that process measured.
 type bootsResult struct {
 	Rounds []bench.Round
+	// Firmware has the same for the first byte on the console, which is the firmware's: what a start itself costs.
+	Firmware []bench.Round
 	// CPU that the simulator took beside idle machines, in seconds a minute, and its memory.
 	IdleCPU, IdleMiB float64
 	// Stages of one repave, with the seconds from the request on at which each began, and at which one could log in.
 	Stages []string
 }
 
-// TestBoots measures virtual machines booted a second, from the request at the DC API to the first line on the console
-// of the last of four, over a bare loop that makes their disks and starts QEMU with the same arguments.
+// TestBoots measures virtual machines booted a second, from the request at the DC API to the first line that the system of
+// the last of four writes to its console, over a bare loop that makes their disks and starts QEMU with the same arguments.
 func TestBoots(t *testing.T) {
 	if disk := os.Getenv(bootsEnv); disk != "" {
 		result, err := boots(disk)
@@ -79,7 +84,8 @@ func TestBoots(t *testing.T) {
 		t.Fatalf("booting machines: %v\n%s", err, &complaint)
 	}
 	row := ratioRow("boots", bootsBar, result.Rounds)
-	row.Note = fmt.Sprintf("%d machines at once; with %d idle machines the simulator takes %.2f s of CPU a minute and %.0f MiB; one repave alone: %s", booted, idle,
+	firmware, _, _ := bench.Interval(bench.Ratios(result.Firmware))
+	row.Note = fmt.Sprintf("%d machines at once; to the firmware's first byte %.2f; with %d idle machines the simulator takes %.2f s of CPU a minute and %.0f MiB; one repave alone: %s", booted, firmware, idle,
 		result.IdleCPU, result.IdleMiB, strings.Join(result.Stages, ", "))
 	t.Log(row.Note)
 	add(row)
@@ -127,13 +133,15 @@ func boots(disk string) (result bootsResult, err error) {
 		return result, err
 	}
 	for range rounds {
-		var times [4]float64
-		for i, half := range []func() (float64, error){h.ours, h.bare, h.bare, h.ours} {
-			if times[i], err = half(); err != nil {
+		var halves [4]spoken
+		for i, half := range []func() (spoken, error){h.ours, h.bare, h.bare, h.ours} {
+			if halves[i], err = half(); err != nil {
 				return result, err
 			}
 		}
-		result.Rounds = append(result.Rounds, bench.Round{Ours: 2 * booted / (times[0] + times[3]), Peer: 2 * booted / (times[1] + times[2])})
+		ours, bare := halves[0].and(halves[3]), halves[1].and(halves[2])
+		result.Rounds = append(result.Rounds, bench.Round{Ours: 2 * booted / ours.system, Peer: 2 * booted / bare.system})
+		result.Firmware = append(result.Firmware, bench.Round{Ours: 2 * booted / ours.firmware, Peer: 2 * booted / bare.firmware})
 	}
 	if result.Stages, err = h.stages(); err != nil {
 		return result, err
@@ -267,38 +275,64 @@ func (h *bootHost) repave(i int) (string, error) {
 		Image:  &wire.Image{OSVersion: "12.1", URL: "file://" + h.disk, Format: "qcow2"}})
 }
 
-// speaks tells whether a console has said something.
-func speaks(console string) bool {
-	found, err := os.Stat(console)
-	return err == nil && found.Size() > 0
+// spoken is after how many seconds the last of some machines was heard: its firmware, and its system.
+type spoken struct{ firmware, system float64 }
+
+func (s spoken) and(other spoken) spoken {
+	return spoken{s.firmware + other.firmware, s.system + other.system}
 }
 
-// ours boots four machines by the DC API, and gives the seconds until the last speaks. They are gone then.
-func (h *bootHost) ours() (float64, error) {
+// hear waits until all machines have spoken whose consoles are given.
+func hear(began time.Time, console func(machine string) string) (s spoken, err error) {
+	for _, wait := range []struct {
+		what  string
+		said  func(console string) bool
+		after *float64
+	}{
+		{"firmware", func(console string) bool {
+			found, err := os.Stat(console)
+			return err == nil && found.Size() > 0
+		}, &s.firmware},
+		{"system", func(console string) bool {
+			text, _ := os.ReadFile(console)
+			return bytes.Contains(text, []byte(bootedSays))
+		}, &s.system},
+	} {
+		for i := range booted {
+			name := machineName(i)
+			if err := within(5*time.Minute, "the "+wait.what+" of "+name+" to speak", func() bool { return wait.said(console(name)) }); err != nil {
+				return s, err
+			}
+		}
+		*wait.after = time.Since(began).Seconds()
+	}
+	return s, nil
+}
+
+// ours boots four machines by the DC API, and gives when they spoke. They are gone then.
+func (h *bootHost) ours() (spoken, error) {
 	began := time.Now()
 	var jobs []string
 	for i := range booted {
 		job, err := h.repave(i)
 		if err != nil {
-			return 0, err
+			return spoken{}, err
 		}
 		jobs = append(jobs, job)
 	}
-	for i := range booted {
-		if err := within(5*time.Minute, "the console of "+machineName(i), func() bool { return speaks(h.path(machineName(i), "console.log")) }); err != nil {
-			return 0, err
-		}
+	took, err := hear(began, func(machine string) string { return h.path(machine, "console.log") })
+	if err != nil {
+		return took, err
 	}
-	took := time.Since(began).Seconds()
 	if err := h.remember(); err != nil {
-		return 0, err
+		return spoken{}, err
 	}
 	for i, job := range jobs {
 		if _, err := h.request("/jobs/"+job+"/cancel", struct{}{}); err != nil {
-			return 0, err
+			return spoken{}, err
 		}
 		if err := within(time.Minute, machineName(i)+" to be deleted", func() bool { return h.command("delete", machineName(i)).Run() == nil }); err != nil {
-			return 0, err
+			return spoken{}, err
 		}
 	}
 	return took, nil
@@ -335,7 +369,7 @@ func (h *bootHost) remember() error {
 }
 
 // bare makes the disks and starts QEMU with the same arguments, in a loop.
-func (h *bootHost) bare() (float64, error) {
+func (h *bootHost) bare() (spoken, error) {
 	began := time.Now()
 	var machines []*exec.Cmd
 	defer func() {
@@ -348,17 +382,11 @@ func (h *bootHost) bare() (float64, error) {
 	for i := range booted {
 		machine, err := h.bareMachine(machineName(i))
 		if err != nil {
-			return 0, err
+			return spoken{}, err
 		}
 		machines = append(machines, machine)
 	}
-	for i := range booted {
-		console := filepath.Join(h.dir, "bare", "machines", machineName(i), "console.log")
-		if err := within(5*time.Minute, "the bare console of "+machineName(i), func() bool { return speaks(console) }); err != nil {
-			return 0, err
-		}
-	}
-	return time.Since(began).Seconds(), nil
+	return hear(began, func(machine string) string { return filepath.Join(h.dir, "bare", "machines", machine, "console.log") })
 }
 
 func (h *bootHost) bareMachine(name string) (*exec.Cmd, error) {
