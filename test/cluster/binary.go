@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,25 +21,4 @@ func binary(root string) (string, error) {
 		return "", fmt.Errorf("building the control plane: %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
-}
-
-// repoRoot walks up from the working directory, which in a test is its
-// package's, to the main module. (The path of the source file would not do: a
-// build with -trimpath hides it.)
-func repoRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		b, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		if err == nil && bytes.HasPrefix(b, []byte("module stargate.io/stargate\n")) {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", errors.New("finding the repository: no go.mod of stargate.io/stargate above the working directory")
-		}
-		dir = parent
-	}
 }

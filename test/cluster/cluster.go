@@ -24,6 +24,8 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"stargate.io/stargate/test/checkout"
 )
 
 // Cluster is a running control plane.
@@ -85,7 +87,7 @@ func start(opts ...Option) (*Cluster, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	root, err := repoRoot()
+	root, err := checkout.Root()
 	if err != nil {
 		return nil, err
 	}

@@ -8,18 +8,21 @@ import (
 	"errors"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
+
+	"stargate.io/stargate/test/checkout"
 )
 
 // Disk gives the path of the disk whose system says that it is of that version. It is to be read only.
 func Disk(t testing.TB, version string) string {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "../../hack/testimage.sh")
+	root, err := checkout.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var complaint bytes.Buffer
-	cmd := exec.Command(script, "-", "--if-cached", "--version", version)
+	cmd := exec.Command(filepath.Join(root, "hack/testimage.sh"), "-", "--if-cached", "--version", version)
 	cmd.Stderr = &complaint
 	path, err := cmd.Output()
 	var exit *exec.ExitError
