@@ -4,60 +4,36 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"stargate.io/stargate/test/netns"
 )
 
-// The tests run in a child process with a network namespace of its own, so that a slip in one of them cannot touch the
-// host's, and each in a namespace of its own within it.
-const (
-	isolatedEnv = "NETWORK_TEST_ISOLATED"
-	churnEnv    = "NETWORK_TEST_CHURN"
-)
-
-// notIsolated says why there are no namespaces here; "" when there are.
-var notIsolated string
+// churnEnv makes the test binary a program that adds and removes links until it is killed.
+const churnEnv = "NETWORK_TEST_CHURN"
 
 func TestMain(m *testing.M) {
 	if file := os.Getenv(churnEnv); file != "" {
 		churnForEver(file)
 	}
-	if os.Getenv(isolatedEnv) != "" {
-		os.Exit(m.Run())
-	}
-	if os.Geteuid() != 0 {
-		notIsolated = "it needs a network namespace of its own: run the tests as root"
-		os.Exit(m.Run())
-	}
-	child := exec.Command(os.Args[0], os.Args[1:]...)
-	child.Env = append(os.Environ(), isolatedEnv+"=1")
-	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
-	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	runtime.LockOSThread() // the child dies with the thread that made it
-	if err := child.Start(); err != nil {
-		notIsolated = fmt.Sprintf("it needs a network namespace of its own, which cannot be made here: %v", err)
-		os.Exit(m.Run())
-	}
-	_ = child.Wait()
-	os.Exit(child.ProcessState.ExitCode())
+	os.Exit(netns.Main(m))
 }
 
-// enter puts the test into a network namespace of its own, with a loopback. Its thread, and with it the namespace, ends
-// with the test; subtests run on other threads and enter their own.
+// enter puts the test into a network namespace of its own beside the test binary's, with a loopback. Its thread, and with it
+// the namespace, ends with the test; subtests run on other threads and enter their own.
 func enter(t *testing.T) {
 	t.Helper()
-	if notIsolated != "" {
-		t.Skip(notIsolated)
+	if !netns.Inside() {
+		t.Skip("it needs a network namespace of its own: run the tests as root")
 	}
 	t.Parallel() // most of the time the kernel waits for its own readers
 	runtime.LockOSThread()
