@@ -3,7 +3,7 @@
 // In: a Snapshot, which is all that is known of a machine, the limits, and a time. Out: a Verdict: a condition, an action,
 // and a sentence for people. Whoever asks carries the action out, writes it down in the next snapshot, and asks again.
 //
-//	Off ◀─ told to be           Busy ◀─ a job is on it (nothing else is looked at)
+//	Off ◀─ told to be, or by itself    Busy ◀─ a job is on it (nothing else is looked at)
 //	               ┌───────────────────────────────────────────────────────┐
 //	Healthy ──▶ Dead         its process is gone                 restart   │
 //	        ──▶ Hung         it says nothing within its limit    restart   ├─ too often ──▶ Quarantined
@@ -34,6 +34,7 @@ const (
 	RestartTCG Action = "restart-tcg" // the same, without KVM from now on
 	Continue   Action = "continue"    // let a machine go on that QEMU stopped
 	Quarantine Action = "quarantine"  // stop it, and leave it off
+	TurnOff    Action = "turn-off"    // end what is left of one that is off
 )
 
 // Limits of patience.
@@ -113,9 +114,11 @@ func Decide(s Snapshot, limits Limits, now time.Time) Verdict {
 	case s.Job != "":
 		return Verdict{simulator.Busy, Nothing, "job " + s.Job + " is on it"}
 	case s.Quarantined != "":
-		return Verdict{simulator.Quarantined, Nothing, s.Quarantined + "; a repave or a power on gives it another chance"}
+		return Verdict{simulator.Quarantined, leftover(s), s.Quarantined + "; a repave or a power on gives it another chance"}
 	case !s.Wanted:
-		return Verdict{simulator.Off, Nothing, "it was told to be off"}
+		return Verdict{simulator.Off, leftover(s), "it was told to be off, or shut itself down"}
+	case s.Running && s.State == qemu.StateShutdown:
+		return Verdict{simulator.Off, TurnOff, "it shut itself down"}
 	}
 	for _, look := range []func(Snapshot, Limits, time.Time) (Verdict, bool){dead, broken, full, stopped, panicked, looping, hung, unreachable} {
 		if verdict, wrong := look(s, limits, now); wrong {
@@ -123,6 +126,14 @@ func Decide(s Snapshot, limits Limits, now time.Time) Verdict {
 		}
 	}
 	return Verdict{simulator.Healthy, Nothing, ""}
+}
+
+// leftover of one that is to be off: a process whose end was decided on, and whoever decided died before it.
+func leftover(s Snapshot) Action {
+	if s.Running {
+		return TurnOff
+	}
+	return Nothing
 }
 
 // bounded turns a restart too many into a quarantine.
@@ -140,7 +151,7 @@ func bounded(v Verdict, s Snapshot, limits Limits, now time.Time) Verdict {
 }
 
 func dead(s Snapshot, _ Limits, _ time.Time) (Verdict, bool) {
-	return Verdict{simulator.Dead, Restart, "its process is gone"}, !s.Running || s.State == qemu.StateShutdown
+	return Verdict{simulator.Dead, Restart, "its process is gone"}, !s.Running
 }
 
 // Broken tells whether QEMU or its accelerator gave up on a machine, whoever works on it: under KVM it is to be started

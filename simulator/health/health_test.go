@@ -64,6 +64,10 @@ func TestDecide(t *testing.T) {
 		"told to be off":            {with(well(), func(s *Snapshot) { s.Wanted, s.Running = false, false }), simulator.Off, Nothing, "told"},
 		"a job looks away from all": {with(well(), func(s *Snapshot) { s.Job, s.Running, s.State = "j1", false, "" }), simulator.Busy, Nothing, "j1"},
 		"given up on":               {with(well(), func(s *Snapshot) { s.Quarantined, s.Running = "its kernel panicked", false }), simulator.Quarantined, Nothing, "repave"},
+		"told to be off, and runs":  {with(well(), func(s *Snapshot) { s.Wanted = false }), simulator.Off, TurnOff, "told"},
+		"given up on, and runs":     {with(well(), func(s *Snapshot) { s.Quarantined = "its kernel panicked" }), simulator.Quarantined, TurnOff, "repave"},
+		"shut itself down":          {with(well(), func(s *Snapshot) { s.State = qemu.StateShutdown }), simulator.Off, TurnOff, "itself"},
+		"shut down in a job":        {with(well(), func(s *Snapshot) { s.Job, s.State = "j1", qemu.StateShutdown }), simulator.Busy, Nothing, "j1"},
 		"died":                      {with(well(), func(s *Snapshot) { s.Running, s.State = false, "" }), simulator.Dead, Restart, "1 of 3"},
 		"died for the third time":   {with(well(), func(s *Snapshot) { s.Running, s.Restarts = false, []time.Time{ago(20 * time.Minute), ago(time.Minute)} }), simulator.Dead, Restart, "3 of 3"},
 		"died too often": {with(well(), func(s *Snapshot) {

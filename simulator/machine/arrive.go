@@ -32,6 +32,8 @@ func arrived(g guestView, now time.Time) arrival {
 		return arrival{restart: "its process ended as it booted"}
 	}
 	switch g.state {
+	case qemu.StateShutdown:
+		return arrival{restart: "it shut itself down as it booted"}
 	case qemu.StatePanicked:
 		return arrival{restart: "its kernel panicked as it booted"}
 	case qemu.StateIOError:

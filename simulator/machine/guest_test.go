@@ -3,15 +3,18 @@ package machine
 import (
 	"bytes"
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"stargate.io/stargate/simulator"
+	"stargate.io/stargate/simulator/qemu"
 )
 
 // The guests of these tests are boot sectors: the least that can do something of its own.
@@ -22,6 +25,8 @@ var (
 	panics = []byte{0xba, 0x05, 0x05, 0xb0, 0x01, 0xee, 0xf4, 0xeb, 0xfd}
 	// turnsItselfOff: mov dx,0x604; mov ax,0x2000; out dx,ax, which is ACPI's S5 on q35; hlt.
 	turnsItselfOff = []byte{0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xf4, 0xeb, 0xfd}
+	// turnsItselfOffWhenTold waits for a byte on its console first: mov dx,0x3fd; in al,dx; test al,1; jz to in.
+	turnsItselfOffWhenTold = append([]byte{0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xfb}, turnsItselfOff...)
 	// fillsItsDisk writes 32 KiB at every 64 KiB, by the BIOS (int 0x13, ah=0x43), without end.
 	fillsItsDisk = append([]byte{
 		0x31, 0xc0, // xor ax,ax
@@ -88,6 +93,60 @@ func TestAMachineThatTurnsItselfOffStaysOff(t *testing.T) {
 	}
 	done(t, s, act("j3", "web-1", simulator.PowerOn))
 	is(t, s, "web-1", "off by itself", func(st simulator.Status) bool { return st.PID == 0 && st.Health.Condition == simulator.Off })
+}
+
+// TestAMachineThatTurnsItselfOffWhileNobodyLooksStaysOff: the simulator that comes back tells it from one that died.
+func TestAMachineThatTurnsItselfOffWhileNobodyLooksStaysOff(t *testing.T) {
+	l := newLot(t)
+	l.images.program = turnsItselfOffWhenTold
+	s := l.open()
+	done(t, s, repave("j1", "web-1", "1.0"))
+	m := s.byName["web-1"]
+	closed(t, s)
+	tell(t, m.socket("tty"))
+	monitor, err := qemu.Dial(t.Context(), m.socket("qmp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for state := ""; state != qemu.StateShutdown; {
+		if state, err = monitor.Status(t.Context()); err != nil {
+			t.Fatalf("it is %s, then %v", state, err)
+		}
+	}
+	if err := monitor.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var died atomic.Bool
+	l.passing = func(point string) { died.CompareAndSwap(false, point == "off:intended") }
+	s = l.open()
+	off := is(t, s, "web-1", "off by itself", func(st simulator.Status) bool { return st.PID == 0 && st.Health.Condition == simulator.Off })
+	if !died.Load() || s.byName["web-1"].known().Wanted || len(s.byName["web-1"].known().Restarts) > 0 {
+		t.Errorf("it is %+v", off)
+	}
+}
+
+// TestAnEndThatWasDecidedOnIsBroughtAbout: the simulator died after it had kept that a machine is off, and before it was.
+func TestAnEndThatWasDecidedOnIsBroughtAbout(t *testing.T) {
+	l := newLot(t)
+	s := l.open()
+	done(t, s, repave("j1", "web-1", "1.0"))
+	if err := s.byName["web-1"].change(func(r *record) { r.Wanted = false }); err != nil {
+		t.Fatal(err)
+	}
+	is(t, s, "web-1", "off", func(st simulator.Status) bool { return st.PID == 0 && st.Health.Condition == simulator.Off })
+}
+
+// tell a guest something by its console.
+func tell(t *testing.T, console string) {
+	t.Helper()
+	connection, err := net.Dial("unix", console)
+	if err == nil {
+		_, err = connection.Write([]byte("x"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = connection.Close() })
 }
 
 // TestAHostsDiskThatIsFull: the state folder is on a file system of its own, which the guest fills.

@@ -25,6 +25,9 @@ const monitorPatience = 3 * time.Second
 // long as its process is stopped.
 var errNoMonitor = errors.New("QEMU's monitor does not answer")
 
+// errShutDown says that there is nobody in a machine any more who could be told something.
+var errShutDown = errors.New("the guest has shut down")
+
 // live is a process of a machine, and what comes from it.
 type live struct {
 	process     qemu.Identity
@@ -74,6 +77,17 @@ func (l *live) ask(ctx context.Context, what func(*qemu.Monitor) error) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// powerdown tells the guest to shut down.
+// Errors: errNoMonitor; qemu.ErrGone; errShutDown for one that has done so by itself.
+func (l *live) powerdown(ctx context.Context) error {
+	return l.ask(ctx, func(q *qemu.Monitor) error {
+		if state, err := q.Status(ctx); err != nil || state == qemu.StateShutdown {
+			return cmp.Or(err, errShutDown)
+		}
+		return q.Powerdown(ctx)
+	})
 }
 
 func (l *live) gone() bool {
@@ -128,7 +142,8 @@ func repeat(ctx context.Context, done func() bool) {
 	}
 }
 
-// detach a process that is gone. A machine that shut itself down is off, unless somebody works on it and knows better.
+// detach a process that is gone. A machine that shut itself down is off, unless somebody works on it and knows better: one
+// that an earlier simulator started ends by itself then.
 func (m *machine) detach(l *live) {
 	m.mu.Lock()
 	if m.live == l {
@@ -185,6 +200,7 @@ func (m *machine) happened(ctx context.Context, l *live, monitor *qemu.Monitor, 
 			l.mu.Lock()
 			l.off = true
 			l.mu.Unlock()
+			m.set.beside.Go(func() { m.shutItselfDown(ctx) })
 		}
 	case qemu.EventReset:
 		l.mu.Lock()
@@ -198,6 +214,21 @@ func (m *machine) happened(ctx context.Context, l *live, monitor *qemu.Monitor, 
 		}
 	case qemu.EventPanicked:
 		m.set.config.Log.Warn("the guest's kernel panicked", "machine", m.name)
+	}
+}
+
+// shutItselfDown ends what is left of a machine whose guest did. Whoever works on it waits for just that; otherwise it is
+// judged, and off.
+func (m *machine) shutItselfDown(ctx context.Context) {
+	m.mu.Lock()
+	busy := m.claim != ""
+	m.mu.Unlock()
+	if !busy {
+		m.set.tend(ctx, m)
+		return
+	}
+	if err := m.kill(ctx); err != nil && ctx.Err() == nil {
+		m.set.config.Log.Error("ending a machine that shut itself down", "machine", m.name, "error", err)
 	}
 }
 

@@ -117,8 +117,8 @@ func (m *machine) shutdown(ctx context.Context, limit time.Duration) error {
 	if l == nil {
 		return nil
 	}
-	// A machine that cannot be told is killed.
-	if err := l.ask(ctx, func(q *qemu.Monitor) error { return q.Powerdown(ctx) }); err == nil {
+	// A machine that cannot be told, or has shut itself down, is killed.
+	if err := l.powerdown(ctx); err == nil {
 		within, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		select {

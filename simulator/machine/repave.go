@@ -106,7 +106,7 @@ func (r *run) reboot(ctx context.Context) error {
 	if l == nil {
 		return nil
 	}
-	if err := l.ask(ctx, func(q *qemu.Monitor) error { return q.Powerdown(ctx) }); err == nil {
+	if err := l.powerdown(ctx); err == nil {
 		within, cancel := context.WithTimeout(ctx, r.s.config.Limits.Powerdown)
 		defer cancel()
 		select {

@@ -39,7 +39,9 @@ func (s *Machines) tend(ctx context.Context, m *machine) {
 		return // somebody was quicker; what they leave is judged at the next look
 	}
 	defer s.give(m)
-	s.config.Log.Warn("a machine is not well", "machine", m.name, "condition", verdict.Condition, "message", verdict.Message)
+	if m.claimed().Action != verdict.Action {
+		return // a job has come and gone between the look and the claim
+	}
 	err = m.treat(ctx, verdict)
 	if err != nil && ctx.Err() == nil {
 		s.config.Log.Error("recovering a machine", "machine", m.name, "error", err)
@@ -47,6 +49,16 @@ func (s *Machines) tend(ctx context.Context, m *machine) {
 	m.mu.Lock()
 	m.trouble = err
 	m.mu.Unlock()
+}
+
+// claimed gives the verdict on a machine on which nobody works but whoever asks.
+func (m *machine) claimed() health.Verdict {
+	snapshot := m.snapshot()
+	snapshot.Job = ""
+	if job := m.known().Job; job != nil {
+		snapshot.Job = job.ID
+	}
+	return health.Decide(snapshot, m.set.config.Health, time.Now())
 }
 
 // judge a machine, and note its condition.
@@ -69,6 +81,10 @@ func (m *machine) judge() health.Verdict {
 
 // treat a machine: first it is written down that it is done, then it is done.
 func (m *machine) treat(ctx context.Context, verdict health.Verdict) error {
+	if verdict.Action == health.TurnOff {
+		return m.off(ctx)
+	}
+	m.set.config.Log.Warn("a machine is not well", "machine", m.name, "condition", verdict.Condition, "message", verdict.Message)
 	switch verdict.Action {
 	case health.Restart, health.RestartTCG:
 		if err := m.roomAgain(); err != nil {
@@ -98,9 +114,21 @@ func (m *machine) treat(ctx context.Context, verdict health.Verdict) error {
 			return err
 		}
 		return m.kill(ctx)
-	case health.Nothing:
+	case health.Nothing, health.TurnOff:
 	}
 	return nil
+}
+
+// off ends what is left of a machine that is to be off, or that shut itself down, which is kept first.
+func (m *machine) off(ctx context.Context) error {
+	if known := m.known(); known.Wanted && known.Quarantined == "" {
+		m.set.config.Log.Info("the guest shut itself down", "machine", m.name)
+		if err := m.change(func(r *record) { r.Wanted = false }); err != nil {
+			return err
+		}
+		m.set.config.Passing("off:intended")
+	}
+	return m.kill(ctx)
 }
 
 // roomAgain refuses to start a machine that is off where the host has no room for it any more. It is no try that counts.

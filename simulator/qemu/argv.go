@@ -33,8 +33,9 @@ func Argv(s Spec) ([]string, error) {
 		"-smp", strconv.Itoa(s.CPUs), "-m", strconv.Itoa(s.MemoryMiB) + "M",
 		"-smbios", "type=1,manufacturer=Stargate,product=Simulator,serial=" + s.Name + ",uuid=" + s.UUID,
 		"-rtc", "base=utc", "-boot", "strict=on",
-		// A guest that panics stays as it is, to be looked at and told apart; one that shuts itself down is off.
-		"-action", "panic=pause,reboot=reset,shutdown=poweroff", "-device", "pvpanic",
+		// A guest that panics or shuts itself down stays as it is, to be told apart from one that was killed, also by a
+		// simulator that was away.
+		"-action", "panic=pause,reboot=reset,shutdown=pause", "-device", "pvpanic",
 		"-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0,id=random0",
 	}
 	if s.Firmware != "" {
