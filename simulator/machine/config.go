@@ -44,8 +44,10 @@ type Network interface {
 	Keep(ctx context.Context, names []string) error
 	// Reach tells whether an address answers, within ctx.
 	Reach(ctx context.Context, ipv4 string) bool
-	// Cut a machine off; the next Tap mends it.
+	// Cut a machine off; Mend, or the next Tap, mends it.
 	Cut(ctx context.Context, name string) error
+	// Mend puts its cable back.
+	Mend(ctx context.Context, name string) error
 }
 
 // Host tells what the host has for machines.

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -98,6 +99,34 @@ func TestAMachineThatLostItsNetworkIsStartedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	healthyAgain(t, s, before)
+}
+
+// TestMendedInTime: a machine that hangs on demand, or was cut off, is as it was when that is mended before its health acts.
+func TestMendedInTime(t *testing.T) {
+	l := newLot(t)
+	config := l.config()
+	config.Health.Silent, config.Health.Unreachable = time.Minute, time.Minute
+	config.Health.Starting = 0
+	s, err := Open(context.Background(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closed(t, s) })
+	done(t, s, repave("j1", "web-1", "1.0"))
+	for _, fault := range []string{"hang", "cut"} {
+		before := is(t, s, "web-1", "healthy", func(st simulator.Status) bool { return st.Health.Condition == simulator.Healthy })
+		if err := s.Hurt(t.Context(), "web-1", fault); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Hurt(t.Context(), "web-1", "mend"); err != nil {
+			t.Fatal(err)
+		}
+		m := s.byName["web-1"]
+		m.look(t.Context())
+		if state, away := m.live.state(t.Context()), l.network.away.Load(); state != qemu.StateRunning || away || m.live.process.PID != before.PID {
+			t.Errorf("mended after %q it is %q, away %v, process %d; it was %d", fault, state, away, m.live.process.PID, before.PID)
+		}
+	}
 }
 
 func TestAMachineThatSomebodyStoppedGoesOn(t *testing.T) {

@@ -110,6 +110,7 @@ func (n *noNetwork) Tap(context.Context, simulator.Server) (string, error) {
 func (*noNetwork) Remove(context.Context, string) error { return nil }
 func (*noNetwork) Keep(context.Context, []string) error { return nil }
 func (n *noNetwork) Cut(context.Context, string) error  { n.away.Store(true); return nil }
+func (n *noNetwork) Mend(context.Context, string) error { n.away.Store(false); return nil }
 func (n *noNetwork) Reach(context.Context, string) bool { return !n.away.Load() }
 
 // bigHost has room for all but giants, unless somebody else takes it.

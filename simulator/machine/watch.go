@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -145,7 +146,8 @@ func (m *machine) roomAgain() error {
 }
 
 // Hurt does a fault to a machine on demand: "kill" its process, "hang" it so that nothing of it answers, or "cut" it off
-// its network. What is done about it is left to its health.
+// its network. What is done about it is left to its health, unless it is quicker to "mend" it: what hangs goes on, and the
+// cable is put back.
 func (s *Machines) Hurt(ctx context.Context, name, kind string) error {
 	s.mu.Lock()
 	m := s.byName[name]
@@ -159,13 +161,17 @@ func (s *Machines) Hurt(ctx context.Context, name, kind string) error {
 	if l == nil {
 		return fmt.Errorf("machine %s is off: there is nothing to %s", name, kind)
 	}
+	if kind == "mend" {
+		s.config.Log.Info("faults are mended", "machine", name)
+		return errors.Join(l.process.Thaw(), s.config.Network.Mend(ctx, name))
+	}
 	deed, known := map[string]func() error{
 		"kill": func() error { return l.process.Kill(ctx) },
 		"hang": func() error { return l.process.Freeze() },
 		"cut":  func() error { return s.config.Network.Cut(ctx, name) },
 	}[kind]
 	if !known {
-		return fmt.Errorf("fault %.40q is none of kill, hang and cut", kind)
+		return fmt.Errorf("fault %.40q is none of kill, hang, cut and mend", kind)
 	}
 	if err := m.change(func(r *record) { r.Faults = lastOf(append(r.Faults, Fault{kind, now()}), maxFaults) }); err != nil {
 		return err

@@ -130,7 +130,8 @@ func (network) Keep(context.Context, []string) error { return nil }
 func (network) Reach(context.Context, string) bool { return true }
 
 // Cut implements machine.Network.
-func (network) Cut(context.Context, string) error { return nil }
+func (network) Cut(context.Context, string) error  { return nil }
+func (network) Mend(context.Context, string) error { return nil }
 
 // host has room, and no KVM.
 type host struct{}

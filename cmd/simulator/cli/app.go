@@ -132,6 +132,7 @@ Exit codes: 0 fine   1 failed   4 timed out   64 wrong usage`,
 		a.faultCommand("kill", "Kill a machine's process, as a power cut would"),
 		a.faultCommand("hang", "Freeze a machine, so that nothing of it answers"),
 		a.faultCommand("cut", "Cut a machine off its network"),
+		a.faultCommand("mend", "Put back what hang or cut did, before the machine is started again for it"),
 		a.downCommand(), a.doctorCommand(), a.versionCommand())
 	return root
 }

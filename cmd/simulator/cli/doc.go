@@ -5,7 +5,7 @@
 //
 //	simulator ─▶ run ─┬─ machine over image, seed, network, host     (parts.go)
 //	                  ├─ faces: DC API, a Redfish BMC for each machine
-//	                  └─ control.sock ◀── list, kill, hang, cut, delete
+//	                  └─ control.sock ◀── list, kill, hang, cut, mend, delete
 //	simulator console, logs ──▶ the machine's own socket and log
 //	simulator down, doctor ───▶ the host, without a simulator that runs
 //
