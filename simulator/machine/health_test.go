@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -183,6 +184,32 @@ func TestNothingIsRecoveredInAJob(t *testing.T) {
 	close(l.images.hold)
 	if err := <-ended; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestResetsOnPurposeAreNoLoop: a machine that somebody resets again and again boots as often, and is well.
+func TestResetsOnPurposeAreNoLoop(t *testing.T) {
+	l := newLot(t)
+	config := l.config()
+	config.Health.Silent = time.Minute
+	s, err := Open(context.Background(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closed(t, s) })
+	done(t, s, repave("j1", "web-1", "1.0"))
+	m := s.byName["web-1"]
+	for boot := range 2 * config.Health.Boots {
+		if err := s.Reset(t.Context(), "web-1", simulator.ResetForceRestart); err != nil {
+			t.Fatal(err)
+		}
+		m.heard(m.live, fmt.Appendf(nil, `{"boot":"00000000-0000-0000-0000-%012d","uptime":1,"cloudInit":"running"}`, boot))
+		if boots := len(m.known().Boots); boots != 1 {
+			t.Fatalf("after reset %d it has booted %d times by itself", boot, boots)
+		}
+	}
+	if v := m.judge(); v.Condition != simulator.Healthy {
+		t.Errorf("it is %+v", v)
 	}
 }
 

@@ -101,7 +101,11 @@ func (m *machine) powerOn(ctx context.Context) error {
 	if err := m.roomAgain(); err != nil {
 		return err
 	}
-	if err := m.change(func(r *record) { r.Wanted, r.Quarantined = true, "" }); err != nil {
+	err := m.change(func(r *record) {
+		r.Wanted = true
+		r.afresh()
+	})
+	if err != nil {
 		return err
 	}
 	return m.start(ctx)
@@ -132,7 +136,11 @@ func (m *machine) pressReset(ctx context.Context) error {
 	if l == nil {
 		return m.powerOn(ctx)
 	}
-	if err := m.change(func(r *record) { r.Started = now() }); err != nil {
+	err := m.change(func(r *record) {
+		r.Started = now()
+		r.afresh()
+	})
+	if err != nil {
 		return err
 	}
 	if err := l.ask(ctx, func(q *qemu.Monitor) error { return q.Reset(ctx) }); err != nil {

@@ -67,6 +67,11 @@ type record struct {
 	Took map[simulator.Stage]time.Duration `json:"took,omitempty"`
 }
 
+// afresh forgets what a machine's health was judged by: somebody starts it on purpose.
+func (r *record) afresh() {
+	r.Quarantined, r.Restarts, r.Resets, r.Boots = "", nil, nil, nil
+}
+
 // disk of a machine, and the base image that it lies over.
 type disk struct {
 	File string `json:"file,omitempty"`

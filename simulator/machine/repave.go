@@ -58,8 +58,8 @@ func (r *run) disk(ctx context.Context) error {
 	return r.m.change(func(k *record) {
 		k.Old, k.Generation, k.Size = k.Disk.File, job.Generation, size
 		k.Disk = disk{File: name, Base: job.Base, Seed: seedName(job.Generation)}
-		k.OSVersion, k.ProfileHash, k.Heard, k.Quarantined = "", "", false, ""
-		k.Restarts, k.Resets, k.Boots = nil, nil, nil
+		k.OSVersion, k.ProfileHash, k.Heard = "", "", false
+		k.afresh()
 		uid := cmp.Or(r.job.Server.UID, k.Server.UID)
 		k.Server = r.job.Server
 		k.Server.UID = uid
@@ -84,9 +84,7 @@ func (r *run) start(ctx context.Context) error {
 	}
 	err := r.m.change(func(k *record) {
 		k.Wanted = true
-		if k.Job.Action != simulator.Repave {
-			k.Quarantined = ""
-		}
+		k.afresh()
 	})
 	if err != nil {
 		return err
