@@ -2,17 +2,17 @@
 package demo_test
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"stargate.io/stargate/test/output"
 )
 
 // program is the demo, built once.
@@ -58,27 +58,9 @@ func stage(t *testing.T) string {
 	return dir
 }
 
-// output can be read while it is written.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-func start(t *testing.T, dir string, args ...string) (*exec.Cmd, *output) {
+func start(t *testing.T, dir string, args ...string) (*exec.Cmd, *output.Buffer) {
 	t.Helper()
-	out := &output{}
+	out := &output.Buffer{}
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), "STARGATE_STATE="+dir, "KUBECONFIG=/nowhere")
 	cmd.Stdout, cmd.Stderr = out, out
@@ -212,7 +194,7 @@ func kill(t *testing.T, cmd *exec.Cmd) {
 }
 
 // until waits for two minutes at most: the first build may be going on.
-func until(t *testing.T, out *output, what string, is func() bool) {
+func until(t *testing.T, out *output.Buffer, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) || strings.Contains(out.String(), "FAIL") {

@@ -62,8 +62,8 @@ func TestGuestTellsHowItIs(t *testing.T) {
 	if job, _ = h.job(driver, "again", drivers.Reboot, nil); job.Phase != drivers.JobSucceeded {
 		t.Fatalf("the reboot ends as %+v", job)
 	}
-	if output := sim.output.tail(); strings.Contains(output, "was reset") {
-		t.Errorf("it did not shut down by itself:\n%s", output)
+	if strings.Contains(sim.output.String(), "was reset") {
+		t.Errorf("it did not shut down by itself:\n%s", sim.output.String())
 	}
 	if again := h.listed(); again.PID == failed.PID || again.Condition != "Healthy" {
 		t.Errorf("rebooted, it is %+v", again)
@@ -115,11 +115,11 @@ func (h *host) datacenter(images string) *program {
 	h.until("the simulator answers", time.Minute, func() (bool, string) {
 		select {
 		case <-sim.ended:
-			h.Fatalf("the simulator ended:\n%s", sim.output.tail())
+			h.Fatalf("the simulator ended:\n%s", sim.output.Tail())
 		default:
 		}
 		_, err := driver.Probe(h.Context())
-		return err == nil, sim.output.tail()
+		return err == nil, sim.output.Tail()
 	})
 	return sim
 }

@@ -1,17 +1,17 @@
 package simulator_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"stargate.io/stargate/test/output"
 )
 
 // top of the checkout, from here.
@@ -116,7 +116,7 @@ func (h *host) try(name string, args ...string) (string, error) {
 // program is one that runs until it is told to end.
 type program struct {
 	cmd    *exec.Cmd
-	output lockedBuffer
+	output output.Buffer
 	ended  chan struct{}
 }
 
@@ -138,7 +138,7 @@ func (h *host) start(name string, args ...string) *program {
 	h.Cleanup(func() {
 		p.end(syscall.SIGTERM)
 		if h.Failed() {
-			h.Logf("%s said:\n%s", filepath.Base(name), p.output.tail())
+			h.Logf("%s said:\n%s", filepath.Base(name), p.output.Tail())
 		}
 	})
 	return p
@@ -173,23 +173,4 @@ func (h *host) until(what string, limit time.Duration, is func() (bool, string))
 		case <-tick.C:
 		}
 	}
-}
-
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) tail() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	text := b.text.String()
-	return text[max(0, len(text)-8<<10):]
 }

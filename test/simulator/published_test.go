@@ -73,7 +73,7 @@ func (h *host) simulate(flags ...string) *program {
 	h.until("the simulator answers", time.Minute, func() (bool, string) {
 		select {
 		case <-sim.ended:
-			h.Fatalf("the simulator ended:\n%s", sim.output.tail())
+			h.Fatalf("the simulator ended:\n%s", sim.output.Tail())
 		default:
 		}
 		out, err := h.try("kubectl", "-n", "dc-simulator", "get", "datacenter", "simulator", "-o", "name")
@@ -94,7 +94,7 @@ func (h *host) watchPhases(name string) func() []string {
 	return func() []string {
 		watch.end(syscall.SIGTERM)
 		var phases []string
-		for line := range strings.Lines(watch.output.tail()) {
+		for line := range strings.Lines(watch.output.String()) {
 			if phase, of := strings.CutPrefix(strings.TrimSpace(line), name+" "); of {
 				phases = append(phases, phase)
 			}

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 
 	"stargate.io/stargate/simulator/qemu"
 	"stargate.io/stargate/test/netns"
+	"stargate.io/stargate/test/output"
 )
 
 // outcome of a command.
@@ -82,25 +82,7 @@ type running struct {
 	state string
 	cmd   *exec.Cmd
 	ended chan struct{}
-	out   safeBuffer
-}
-
-// safeBuffer is written by one and read by another.
-type safeBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *safeBuffer) Write(text []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(text)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
+	out   output.Buffer
 }
 
 // simulate starts a simulator over a folder with an image in it that has no OS.
