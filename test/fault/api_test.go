@@ -14,6 +14,7 @@ import (
 // TestFaultsOfTheAPIServer meets each write of a repave with each way in which an API server, or the
 // network before it, lets a writer down. The end is the same as without.
 func TestFaultsOfTheAPIServer(t *testing.T) {
+	t.Parallel()
 	s := scenarios[0]
 	points := s.count(t)
 	for name, action := range map[string]proxy.Action{
@@ -61,6 +62,7 @@ func (s scenario) letDown(t *testing.T, at point, times int32, action proxy.Acti
 // TestFrozenWatch holds the events of every watch back from each write on, until the Operation has
 // ended or, where it cannot without them, for a while.
 func TestFrozenWatch(t *testing.T) {
+	t.Parallel()
 	s := scenarios[0]
 	points := s.count(t)
 	for _, restarted := range []bool{false, true} {

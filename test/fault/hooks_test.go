@@ -231,7 +231,6 @@ func countHooks(t *testing.T) []hookPoint {
 
 // TestHooksOfTwoControllers that overlap by mistake: no hook runs in both.
 func TestHooksOfTwoControllers(t *testing.T) {
-	t.Parallel()
 	r := newHookedRoom(t)
 	var ops []*v1alpha1.Operation
 	for n := range 6 {

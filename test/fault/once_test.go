@@ -106,6 +106,7 @@ func (s scenario) count(t *testing.T) []point {
 
 // TestExactlyOnce kills the controller before and after every write and every call of an Operation.
 func TestExactlyOnce(t *testing.T) {
+	t.Parallel()
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()

@@ -17,6 +17,7 @@ const late = 700 * time.Millisecond
 
 // TestRepliesOfTheSite loses, doubles and delays each call of an Operation to its site.
 func TestRepliesOfTheSite(t *testing.T) {
+	t.Parallel()
 	for name, action := range map[string]proxy.Action{
 		"lost": {Lose: true}, "duplicated": {Twice: true}, "landing late": {Late: late}, "never sent": {Drop: true},
 		"unavailable":              {Answer: &proxy.Answer{Status: 503, RetryAfter: 1}},
@@ -58,6 +59,7 @@ func (s scenario) misled(t *testing.T, kind string, times int32, action proxy.Ac
 // TestRequestLandsAfterItsTimeout lets a request reach the machine room only once the driver has given
 // up waiting for it.
 func TestRequestLandsAfterItsTimeout(t *testing.T) {
+	t.Parallel()
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
@@ -72,6 +74,7 @@ func TestRequestLandsAfterItsTimeout(t *testing.T) {
 // TestEndedAtEveryStep cancels and deletes an Operation around each of its writes and calls, without
 // any other fault.
 func TestEndedAtEveryStep(t *testing.T) {
+	t.Parallel()
 	plain := scenario{name: "repave", site: site.Config{Duration: 600 * time.Millisecond}, end: v1alpha1.OperationSucceeded}
 	for name, meddle := range map[string]func(*room, *v1alpha1.Operation) error{"cancel": cancelIt, "delete": deleteIt} {
 		t.Run(name, func(t *testing.T) {

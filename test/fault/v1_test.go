@@ -50,6 +50,7 @@ func (r *room) doubtful(d doubt) *v1alpha1.Operation {
 
 // TestParked loses the reply of a version 1 site: nothing more is done before a person has spoken.
 func TestParked(t *testing.T) {
+	t.Parallel()
 	for _, d := range doubts {
 		for _, word := range []string{"it-ran", "it-did-not"} {
 			t.Run(d.name+", "+word, func(t *testing.T) {
@@ -144,6 +145,7 @@ func (r *room) afterResolve(op *v1alpha1.Operation, d doubt, word string) {
 
 // TestParkedAndUnwanted cancels and deletes a parked Operation: the word is still a person's.
 func TestParkedAndUnwanted(t *testing.T) {
+	t.Parallel()
 	for name, meddle := range map[string]func(*room, *v1alpha1.Operation) error{"cancel": cancelIt, "delete": deleteIt} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -181,6 +183,7 @@ func (r *room) staysBusy(op *v1alpha1.Operation) {
 
 // TestRetryOnUnknown goes on by itself where somebody chose so.
 func TestRetryOnUnknown(t *testing.T) {
+	t.Parallel()
 	for _, d := range doubts {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
