@@ -18,8 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
-
 	"stargate.io/stargate/drivers/dcapi/wire"
 	"stargate.io/stargate/test/bench"
 	"stargate.io/stargate/test/guestimage"
@@ -30,7 +28,7 @@ const (
 	bootsBar = 0.95
 	// booted machines a half of a round, and idle ones.
 	booted, idle = 4, 10
-	// bootsEnv says, in the process that has a network namespace of its own, which disk to boot.
+	// bootsEnv says, in the process that comes to have a network namespace of its own, which disk to boot.
 	bootsEnv = "STARGATE_BENCH_BOOTS"
 	// bootedSays is the first line that the test disks' system writes to the console: all before it is firmware's and the
 	// boot loader's.
@@ -72,7 +70,7 @@ func TestBoots(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	child := exec.Command("/proc/self/exe", "-test.run=^TestBoots$", "-rounds="+strconv.Itoa(*roundCount))
 	child.Env = append(os.Environ(), bootsEnv+"="+disk)
-	child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var complaint bytes.Buffer
 	child.Stderr = &complaint
 	out, err := child.Output()
@@ -108,13 +106,6 @@ type bootHost struct {
 const bootsURL = "http://127.0.0.1:8090"
 
 func boots(disk string) (result bootsResult, err error) {
-	lo, err := netlink.LinkByName("lo")
-	if err == nil {
-		err = netlink.LinkSetUp(lo)
-	}
-	if err != nil {
-		return result, err
-	}
 	dir, err := os.MkdirTemp("", "sgb")
 	if err != nil {
 		return result, err

@@ -12,6 +12,7 @@ import (
 
 	"stargate.io/stargate/test/bench"
 	"stargate.io/stargate/test/cluster"
+	"stargate.io/stargate/test/netns"
 )
 
 var (
@@ -41,6 +42,9 @@ func commit() string {
 func TestMain(m *testing.M) {
 	if text := os.Getenv(childEnv); text != "" {
 		os.Exit(child(text))
+	}
+	if os.Getenv(bootsEnv) != "" {
+		os.Exit(netns.Main(m))
 	}
 	flag.Parse()
 	cluster.Main(m)
