@@ -36,6 +36,7 @@ type shown struct {
 	stage simulator.Stage
 	said  string
 	at    time.Time
+	began time.Time
 }
 
 func newProgress(out io.Writer, output string) *progress {
@@ -66,12 +67,13 @@ func (p *progress) tell(job simulator.Job, at simulator.Progress) {
 	defer p.mu.Unlock()
 	s := p.jobs[job.ID]
 	if s == nil {
-		s = &shown{}
+		s = &shown{began: time.Now()}
 		p.jobs[job.ID] = s
 	}
 	switch {
 	case p.bars != nil:
 		p.draw(s, job, at)
+	case at.Stage == simulator.StageDone: // the end is told by ended
 	case p.json || s.stage != at.Stage || time.Since(s.at) >= lineEvery:
 		p.print(job, at)
 		s.at = time.Now()
@@ -83,8 +85,12 @@ func (p *progress) tell(job simulator.Job, at simulator.Progress) {
 func (p *progress) ended(job simulator.Job, err error, left bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s := p.jobs[job.ID]; s != nil && s.bar != nil {
-		s.bar.Abort(err == nil)
+	took := ""
+	if s := p.jobs[job.ID]; s != nil {
+		if s.bar != nil {
+			s.bar.Abort(true) // its last line stays in its place
+		}
+		took = "in " + time.Since(s.began).Round(time.Second).String()
 	}
 	delete(p.jobs, job.ID)
 	switch {
@@ -92,8 +98,8 @@ func (p *progress) ended(job simulator.Job, err error, left bool) {
 		p.print(job, simulator.Progress{Stage: "left", Message: "it goes on when the simulator is started again"})
 	case err != nil:
 		p.print(job, simulator.Progress{Stage: "failed", Message: err.Error()})
-	case p.bars == nil:
-		p.print(job, simulator.Progress{Stage: simulator.StageDone, Percent: 100})
+	default:
+		p.print(job, simulator.Progress{Stage: simulator.StageDone, Percent: 100, Message: took})
 	}
 }
 
