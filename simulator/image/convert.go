@@ -132,7 +132,7 @@ func (s *Store) flatten(ctx context.Context, file *os.File, format string, size 
 	}
 	begun := s.path(got.sha256) + ".new"
 	_, err = s.run(ctx, order{
-		args: []string{"convert", "-p", "-f", format, "-O", QCOW2, given, begun}, file: file, time: s.bounds.Convert,
+		args: []string{"convert", "-p", "-f", format, "-O", QCOW2, given, made}, file: file, out: begun, time: s.bounds.Convert,
 		output: min(s.bounds.Converted, room), full: room < s.bounds.Converted,
 		line: func(line []byte) {
 			if found := percent.FindSubmatch(line); found != nil {
@@ -143,7 +143,7 @@ func (s *Store) flatten(ctx context.Context, file *os.File, format string, size 
 		},
 	})
 	if err == nil {
-		err = s.keep(begun, s.path(got.sha256))
+		err = keep(begun, s.path(got.sha256))
 	}
 	if err != nil {
 		_ = os.Remove(begun) // what is left is removed when the store is opened
@@ -153,7 +153,7 @@ func (s *Store) flatten(ctx context.Context, file *os.File, format string, size 
 }
 
 // keep a finished base: on disk, read-only, and only then by its name.
-func (s *Store) keep(begun, path string) error {
+func keep(begun, path string) error {
 	file, err := os.Open(begun) //nolint:gosec // of the store's own making
 	if err != nil {
 		return fmt.Errorf("keeping the image: %w", err)

@@ -2,7 +2,6 @@ package image
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"stargate.io/stargate/test/users"
 )
 
 // inChild names the folder and URL of a store whose Get the test's own binary carries out, to be killed in it.
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 func child(dir, url string) {
 	bounds := quick
 	bounds.Converted = 512 << 20
-	s, err := Open(Config{Dir: dir, Bounds: bounds})
+	s, err := Open(Config{Dir: dir, Bounds: bounds, RunAs: users.Range()})
 	if err != nil {
 		panic(err)
 	}
@@ -67,18 +68,18 @@ func killAt(t *testing.T, dir, url string, at Step) {
 	}
 }
 
-// tools are the processes that work in a folder.
+// tools are the processes, other than this one, that have a file of a folder open.
 func tools(t *testing.T, dir string) []string {
 	t.Helper()
-	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	paths, err := filepath.Glob("/proc/[0-9]*/fd/*")
 	if err != nil {
 		t.Fatal(err)
 	}
+	own := fmt.Sprintf("/proc/%d/", os.Getpid())
 	var found []string
 	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if words := bytes.Split(text, []byte{0}); err == nil && string(words[0]) == tool && bytes.Contains(text, []byte(dir)) {
-			found = append(found, string(bytes.ReplaceAll(text, []byte{0}, []byte(" "))))
+		if file, err := os.Readlink(path); err == nil && strings.HasPrefix(file, dir+"/") && !strings.HasPrefix(path, own) {
+			found = append(found, path)
 		}
 	}
 	return found

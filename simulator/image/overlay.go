@@ -35,12 +35,10 @@ func (s *Store) Overlay(ctx context.Context, digest, path string, size int64) er
 
 func (s *Store) overlay(ctx context.Context, sha256, path string, size int64) error {
 	begun := path + ".new"
-	if err := os.Remove(begun); err != nil && !missing(err) {
-		return err
-	}
+	// The base is not looked at (-u): it is there, and is not the tool's to read.
 	_, err := s.run(ctx, order{
-		args: []string{"create", "-q", "-f", QCOW2, "-F", QCOW2, "-b", s.path(sha256), begun, strconv.FormatInt(rounded(size), 10)},
-		time: infoTime, output: maxEmpty,
+		args: []string{"create", "-q", "-u", "-f", QCOW2, "-F", QCOW2, "-b", s.path(sha256), made, strconv.FormatInt(rounded(size), 10)},
+		out:  begun, time: infoTime, output: maxEmpty,
 	})
 	if err != nil {
 		return err
@@ -54,6 +52,9 @@ func (s *Store) overlay(ctx context.Context, sha256, path string, size int64) er
 	}
 	return statefile.Rename(begun, path)
 }
+
+// Path of a base image; it need not be there.
+func (s *Store) Path(digest string) string { return s.path(strings.TrimPrefix(digest, "sha256:")) }
 
 // maxEmpty bounds the file of a disk that nothing was written to.
 const maxEmpty = 1 << 30

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"stargate.io/stargate/test/users"
 )
 
 // site is a web server with one file, which can be told to misbehave.
@@ -158,6 +160,7 @@ func newStore(t *testing.T, config Config) *Store {
 	if config.Bounds == (Bounds{}) {
 		config.Bounds = quick
 	}
+	config.RunAs = users.Range()
 	s, err := Open(config)
 	if err != nil {
 		t.Fatal(err)

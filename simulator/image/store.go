@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"stargate.io/stargate/simulator/account"
 )
 
 // Config of a Store.
@@ -24,6 +26,8 @@ type Config struct {
 	// Publishers whose lists of checksums are asked for; nil takes Publishers.
 	Publishers []Publisher
 	Bounds     Bounds
+	// RunAs are the user ids of which each call of qemu-img gets one; zero is root.
+	RunAs account.Range
 }
 
 // Bounds of what is taken. Zero values take those of Limits.
@@ -80,6 +84,7 @@ type Store struct {
 	publishers []Publisher
 	bounds     Bounds
 	client     *http.Client
+	runAs      account.Range
 
 	mu      sync.Mutex
 	flights map[string]*flight
@@ -97,6 +102,7 @@ func Open(config Config) (*Store, error) {
 	}
 	s := &Store{
 		dir: config.Dir, folders: config.Folders, keyring: config.Keyring, publishers: config.Publishers, bounds: config.Bounds.orLimits(),
+		runAs:   config.RunAs,
 		flights: map[string]*flight{}, converter: make(chan struct{}, 1),
 	}
 	if s.publishers == nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -17,8 +18,12 @@ import (
 // tool that reads and writes images.
 const tool = "qemu-img"
 
-// given is the file that a call is about: a descriptor that the tool inherits, so that it reads what was hashed.
-const given = "/dev/fd/3"
+// given is the file that a call is about: a descriptor that the tool inherits, so that it reads what was hashed. made is the
+// one that it writes. The tool opens them again by these names, for which it needs no right to any folder.
+const (
+	given = "/dev/fd/3"
+	made  = "/dev/fd/4"
+)
 
 // Bounds of one call, whatever it is told to do.
 const (
@@ -30,7 +35,9 @@ const (
 // order of one call. All of its words are ours, but for paths, which begin with a slash.
 type order struct {
 	args []string
-	file *os.File // becomes given; nil for none
+	// file becomes given; nil for none. The file at out is made, and becomes made; empty for none.
+	file *os.File
+	out  string
 	time time.Duration
 	// output bounds each file that it writes; full says that it is the host that bounds.
 	output int64
@@ -41,25 +48,34 @@ type order struct {
 	fine int
 }
 
-// run the tool within its bounds. It ends with us, and with the context.
+// run the tool within its bounds, as a user of its own. It ends with us, and with the context.
 func (s *Store) run(ctx context.Context, o order) ([]byte, error) {
 	path, err := exec.LookPath(tool)
 	if err != nil {
 		return nil, fmt.Errorf("converting the image: %s is missing: install qemu-utils", tool)
 	}
+	user, err := s.runAs.Take()
+	if err != nil {
+		return nil, fmt.Errorf("running %s: %w", tool, err)
+	}
+	defer user.Release()
 	ctx, cancel := context.WithTimeoutCause(ctx, o.time, fail(TooLarge, "%s %s took more than %s", tool, o.args[0], o.time))
 	defer cancel()
 	said, complaint := &said{each: o.line}, &said{}
-	cmd := exec.CommandContext(ctx, path, o.args...) //nolint:gosec // no word of it is anybody's but ours
+	cmd := bounded(ctx, o.output, path, o.args)
 	cmd.Env, cmd.Dir = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}, "/"
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = said, complaint, 5*time.Second
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if o.file != nil {
-		cmd.ExtraFiles = []*os.File{o.file}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: user.Credential()}
+	back, err := o.lend(cmd, user)
+	if err == nil {
+		err = finish(cmd)
 	}
-	err = bounded(cmd, o.output)
+	failed := back(context.WithoutCancel(ctx))
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	if failed != nil {
+		return nil, failed
 	}
 	var exit *exec.ExitError
 	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == o.fine) {
@@ -68,24 +84,29 @@ func (s *Store) run(ctx context.Context, o order) ([]byte, error) {
 	return said.text, nil
 }
 
-// bounded starts a command, bounds it and waits for its end. The kernel ends it with the thread that started it, which
-// therefore stays. Its bounds are set when it has just begun, before it can have written or mapped much.
-func bounded(cmd *exec.Cmd, output int64) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	for _, bound := range []struct {
-		resource int
-		value    int64
-	}{{unix.RLIMIT_FSIZE, output}, {unix.RLIMIT_AS, maxMemory}, {unix.RLIMIT_CORE, 0}} {
-		limit := unix.Rlimit{Cur: uint64(bound.value), Max: uint64(bound.value)} //nolint:gosec // sizes are not negative
-		if err := unix.Prlimit(cmd.Process.Pid, bound.resource, &limit, nil); err != nil && !errors.Is(err, unix.ESRCH) {
-			return errors.Join(fmt.Errorf("bounding %s: %w", tool, err), cmd.Process.Kill(), cmd.Wait())
+// bounds the shell puts on itself before it becomes the tool: to bound a process of another user takes a right that root
+// does not have in every container, and comes when it has begun. Files are counted in units of 512 bytes, memory in KiB.
+const bounds = `set -e; ulimit -c 0; ulimit -v "$1"; ulimit -f "$2"; shift 2; exec "$@"`
+
+// bounded gives a command that runs a program within bounds on its address space and on each file that it writes, in bytes.
+func bounded(ctx context.Context, output int64, program string, args []string) *exec.Cmd {
+	words := []string{"-c", bounds, "sh", strconv.Itoa(maxMemory >> 10), strconv.FormatInt(output/sector, 10), program}
+	return exec.CommandContext(ctx, "/bin/sh", append(words, args...)...) //nolint:gosec // no word of it is anybody's but ours
+}
+
+// finish starts a command and waits for its end. The kernel ends it with the thread that started it, which therefore stays,
+// and is of no other use afterwards: nothing that it starts gains by a program's setuid bit.
+func finish(cmd *exec.Cmd) error {
+	ended := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked, which ends the thread with the function
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			ended <- fmt.Errorf("bounding %s: %w", tool, err)
+			return
 		}
-	}
-	return cmd.Wait()
+		ended <- cmd.Run()
+	}()
+	return <-ended
 }
 
 // failed tells what a call's failure means. What the tool says is quoted: it names paths of ours and the image's errors.
