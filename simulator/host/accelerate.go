@@ -23,6 +23,8 @@ func Accelerate(f Facts) (accelerator Accelerator, why string) {
 		return TCG, "KVM is paravirtual here (module kvm_pvm): ordinary kernels do not boot under it"
 	case !hardware && f.Virtualization == "":
 		return TCG, "/dev/kvm opens, but nothing virtualizes: neither kvm_intel nor kvm_amd is loaded, and the processor has neither flag vmx nor svm"
+	case f.Closed != "":
+		return TCG, f.Closed
 	}
 	return KVM, ""
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"stargate.io/stargate/simulator/account"
 )
 
 // Verdict of a check.
@@ -32,7 +34,7 @@ const leastQEMU = 7
 // Doctor gives the checks of a host, the same ones in the same order each time.
 func Doctor(f Facts) []Check {
 	checks := []Check{
-		checkRoot(f), checkKVM(f),
+		checkRoot(f), checkUsers(f), checkKVM(f),
 		checkTool("qemu", f.QEMU, "qemu-system-x86"), checkTool("qemu-img", f.QEMUImg, "qemu-utils"), checkFirmware(f),
 		checkTun(f),
 	}
@@ -64,12 +66,26 @@ func checkRoot(f Facts) Check {
 	return Check{"root", Fail, "does not run as root: bridges, taps and rules cannot be made", "run it with sudo"}
 }
 
+func checkUsers(f Facts) Check {
+	switch {
+	case f.RunAs.Root():
+		return Check{"users", Warn, "machines run as root: a guest that breaks out of QEMU is root", "leave --run-as out"}
+	case f.Unknown != "":
+		return Check{"users", Fail, f.Unknown, "give the container more user ids, or others with --run-as"}
+	}
+	return well("users", "QEMU and qemu-img run as user %s, each process as another", f.RunAs)
+}
+
 func checkKVM(f Facts) Check {
 	accelerator, why := Accelerate(f)
-	if accelerator == KVM {
+	slow := "; machines run under TCG, some ten times slower"
+	switch {
+	case accelerator == KVM:
 		return well("kvm", "the processor virtualizes (%s), and /dev/kvm opens", strings.Join(append(f.KVMModules, f.Virtualization), ", "))
+	case why == f.Closed:
+		return Check{"kvm", Warn, why + slow, account.Mend("/dev/kvm") + ", and a rule of udev that does so at each boot"}
 	}
-	return Check{"kvm", Warn, why + "; machines run under TCG, some ten times slower",
+	return Check{"kvm", Warn, why + slow,
 		"on hardware: turn on VT-x or AMD-V in the firmware, and modprobe kvm_intel or kvm_amd; in a virtual machine: turn on nested virtualization"}
 }
 

@@ -1,6 +1,9 @@
 package host
 
-import "stargate.io/stargate/simulator/network"
+import (
+	"stargate.io/stargate/simulator/account"
+	"stargate.io/stargate/simulator/network"
+)
 
 // Facts about a host.
 type Facts struct {
@@ -8,6 +11,11 @@ type Facts struct {
 	Root bool
 	// KVM and Tun are the devices; "" when they can be opened, and otherwise why not.
 	KVM, Tun string
+	// Closed says why /dev/kvm, which root can open, is not open to whom machines run as; "" when it is.
+	Closed string
+	// RunAs is who that is, and Unknown why the host does not have them; "" when it does.
+	RunAs   account.Range
+	Unknown string
 	// KVMModules are those of kvm_intel, kvm_amd and kvm_pvm that the kernel has.
 	KVMModules []string
 	// Virtualization is the processor's flag for it, "vmx" or "svm"; "" for neither.

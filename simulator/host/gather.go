@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stargate.io/stargate/simulator/account"
 	"stargate.io/stargate/simulator/network"
 )
 
@@ -28,6 +29,8 @@ type Place struct {
 	Root string
 	// State is the state folder; it need not be there.
 	State string
+	// RunAs are the users that machines run as.
+	RunAs account.Range
 	// Network that is to be.
 	Network network.Config
 }
@@ -45,7 +48,10 @@ func Gather(ctx context.Context, p Place) Facts {
 		Modules: map[string]bool{},
 		QEMU:    tool(ctx, "qemu-system-x86_64"), QEMUImg: tool(ctx, "qemu-img"),
 		Firmware: Firmware(p), State: folder(p.State), Run: existing(p.at("run")),
-		Capacity: Measure(p),
+		Capacity: Measure(p), Closed: p.closed(), RunAs: p.RunAs,
+	}
+	if err := p.RunAs.Known(p.at("proc")); err != nil {
+		f.Unknown = err.Error()
 	}
 	f.KVMModules, f.Virtualization = virtualization(p)
 	for _, module := range neededModules {
@@ -65,7 +71,7 @@ func Gather(ctx context.Context, p Place) Facts {
 
 // Choose gathers what Accelerate asks for, and asks it.
 func Choose(p Place) (accelerator Accelerator, why string) {
-	f := Facts{KVM: device(p.at("dev/kvm"))}
+	f := Facts{KVM: device(p.at("dev/kvm")), Closed: p.closed()}
 	f.KVMModules, f.Virtualization = virtualization(p)
 	return Accelerate(f)
 }
@@ -85,6 +91,14 @@ func device(path string) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return "there is no " + path
 	case err != nil:
+		return err.Error()
+	}
+	return ""
+}
+
+// closed says why machines cannot open /dev/kvm where root can.
+func (p Place) closed() string {
+	if _, err := p.RunAs.Device(p.at("dev/kvm")); err != nil {
 		return err.Error()
 	}
 	return ""

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"stargate.io/stargate/simulator"
+	"stargate.io/stargate/simulator/account"
 	"stargate.io/stargate/simulator/network"
 )
 
@@ -27,6 +28,8 @@ func TestAccelerate(t *testing.T) {
 		"paravirtual on Intel":   {Facts{KVMModules: []string{kvmIntel, kvmPVM}, Virtualization: "vmx"}, TCG, "kvm_pvm"},
 		"nothing virtualizes":    {Facts{}, TCG, "neither flag vmx nor svm"},
 		"no device":              {Facts{KVM: "there is no /dev/kvm", KVMModules: []string{kvmIntel}, Virtualization: "vmx"}, TCG, "there is no /dev/kvm"},
+		"device of root alone":   {Facts{Closed: "/dev/kvm is root's alone", KVMModules: []string{kvmIntel}}, TCG, "root's alone"},
+		"root alone, and no use": {Facts{Closed: "/dev/kvm is root's alone"}, TCG, "neither flag vmx nor svm"},
 		"device of another user": {Facts{KVM: "open /dev/kvm: permission denied", Virtualization: "svm"}, TCG, "permission denied"},
 	} {
 		if got, why := Accelerate(c.facts); got != c.want || !strings.Contains(why, c.why) || (why == "") != (c.want == KVM) {
@@ -115,7 +118,7 @@ func TestAdmitIsMonotonic(t *testing.T) {
 // healthy is a host on which all is well.
 func healthy() Facts {
 	return Facts{
-		Root: true, KVMModules: []string{kvmIntel}, Virtualization: "vmx",
+		Root: true, RunAs: account.Default, KVMModules: []string{kvmIntel}, Virtualization: "vmx",
 		Modules:  map[string]bool{"bridge": true, "tun": true, "nf_tables": true},
 		QEMU:     Tool{Path: "/usr/bin/qemu-system-x86_64", Version: "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)"},
 		QEMUImg:  Tool{Path: "/usr/bin/qemu-img", Version: "qemu-img version 10.0.2"},
@@ -145,6 +148,9 @@ func TestDoctor(t *testing.T) {
 	}{
 		"not root":            {func(f *Facts) { f.Root = false }, "root", Fail, "not run as root", "sudo"},
 		"paravirtual":         {func(f *Facts) { f.KVMModules = []string{kvmPVM} }, "kvm", Warn, "kvm_pvm", "nested virtualization"},
+		"machines as root":    {func(f *Facts) { f.RunAs = account.Range{} }, "users", Warn, "is root", "--run-as"},
+		"a small container":   {func(f *Facts) { f.Unknown = "not those of this container" }, "users", Fail, "container", "--run-as"},
+		"KVM for root alone":  {func(f *Facts) { f.Closed = "/dev/kvm is root's alone" }, "kvm", Warn, "root's alone", "chgrp kvm /dev/kvm"},
 		"no QEMU":             {func(f *Facts) { f.QEMU = Tool{Problem: "not installed"} }, "qemu", Fail, "not installed", "apt-get install qemu-system-x86"},
 		"old QEMU":            {func(f *Facts) { f.QEMU.Version = "QEMU emulator version 4.2.1" }, "qemu", Fail, "4.2.1", "upgrade"},
 		"odd qemu-img":        {func(f *Facts) { f.QEMUImg.Version = "hello" }, "qemu-img", Warn, `"hello"`, "qemu-utils"},

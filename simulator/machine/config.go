@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"stargate.io/stargate/simulator"
+	"stargate.io/stargate/simulator/account"
 	"stargate.io/stargate/simulator/health"
 	"stargate.io/stargate/simulator/qemu"
 	"stargate.io/stargate/simulator/statefile"
@@ -21,6 +22,8 @@ type Images interface {
 	Get(ctx context.Context, image simulator.Image, disk int64, progress func(part float64, said string)) (digest string, err error)
 	// Overlay makes a disk of a size over a base image.
 	Overlay(ctx context.Context, digest, path string, bytes int64) error
+	// Base gives the path of a base image that disks lie over; empty where they lie over none.
+	Base(digest string) string
 	// Collect removes the images that are not in use.
 	Collect(inUse []string) error
 }
@@ -95,6 +98,8 @@ type Config struct {
 	// Binary of QEMU; empty is that of the PATH. Firmware is a UEFI image for machines that are set to UEFI; empty for
 	// none.
 	Binary, Firmware string
+	// RunAs are the user ids that QEMU runs under, another for each machine; zero is root.
+	RunAs account.Range
 	// BMC gives the address of a machine's management controller; nil for none.
 	BMC func(simulator.Server) string
 	Log *slog.Logger

@@ -177,10 +177,9 @@ func (sc scene) judge(l *lot) {
 	case sc.on:
 		l.mustBe(whole("web-1", sc.generation))
 	default:
-		// QEMU takes its pid file along when it ends well, and not when it is killed.
-		got := slices.DeleteFunc(l.left(), func(name string) bool { return name == "machines/web-1/pid" })
+		got := l.left()
 		want := slices.DeleteFunc(whole("web-1", sc.generation), func(name string) bool {
-			return name == "machines/web-1/pid" || filepath.Dir(name) == "run" || name[:4] == "proc"
+			return filepath.Dir(name) == "run" || name[:4] == "proc"
 		})
 		if !slices.Equal(slices.DeleteFunc(got, func(name string) bool { return filepath.Dir(name) == "run" }), want) {
 			l.t.Errorf("there is %q, and is to be %q", got, want)

@@ -183,7 +183,7 @@ func (s *Machines) adopt(ctx context.Context) error {
 // names, and no other was adopted already.
 func (m *machine) owns(process qemu.Process) bool {
 	r := m.known()
-	return m.live == nil && process.UUID == r.UUID && process.PIDFile == m.file("pid") && r.Disk.File != "" && process.Disk == m.file(r.Disk.File)
+	return m.live == nil && process.UUID == r.UUID && r.Disk.File != "" && process.Disk == m.file(r.Disk.File)
 }
 
 // Read gives what is kept of the machines of a state folder without owning it: for a look at one whose simulator does

@@ -19,6 +19,7 @@ import (
 	"stargate.io/stargate/simulator"
 	"stargate.io/stargate/simulator/health"
 	"stargate.io/stargate/simulator/qemu"
+	"stargate.io/stargate/test/users"
 )
 
 // The machines of these tests are real and have no OS: an empty disk, 64 MiB, TCG. They come up in a fifth of a second,
@@ -68,6 +69,13 @@ func (i *emptyImages) Overlay(ctx context.Context, digest, path string, _ int64)
 		return fmt.Errorf("there is no image %q", digest)
 	}
 	return qemuImg(ctx, "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", i.base(), path)
+}
+
+func (i *emptyImages) Base(digest string) string {
+	if digest == "" {
+		return ""
+	}
+	return i.base()
 }
 
 func (i *emptyImages) Collect(inUse []string) error {
@@ -190,7 +198,7 @@ func (l *lot) config() Config {
 			Silent: 2 * time.Second, Starting: time.Second, Kernel: time.Minute, Unreachable: time.Second,
 			Restarts: 3, Window: time.Hour, Boots: 6, RoomMiB: 256,
 		},
-		Log: slog.New(slog.NewTextHandler(l, nil)), Passing: l.passing,
+		Log: slog.New(slog.NewTextHandler(l, nil)), Passing: l.passing, RunAs: users.Range(),
 	}
 }
 
@@ -295,7 +303,7 @@ func (l *lot) left() []string {
 func whole(name string, generation int) []string {
 	folder := "machines/" + name + "/"
 	return []string{
-		"empty.qcow2", folder + "console.log", fmt.Sprintf("%sdisk-%d.qcow2", folder, generation), folder + "machine.json", folder + "pid",
+		"empty.qcow2", folder + "console.log", fmt.Sprintf("%sdisk-%d.qcow2", folder, generation), folder + "machine.json",
 		folder + "qemu.log", fmt.Sprintf("%sseed-%d.iso", folder, generation), fmt.Sprintf("process %s on disk-%d.qcow2", name, generation),
 		"run/*.qmp", "run/*.rpt", "run/*.tty",
 	}

@@ -87,8 +87,8 @@ func (m *machine) spec(r record, accelerator, tap string) qemu.Spec {
 	spec := qemu.Spec{
 		Binary: m.set.config.Binary, Name: m.name, UUID: r.UUID, Accelerator: accelerator,
 		CPUs: r.Size.CPUs, MemoryMiB: r.Size.MemoryMiB,
-		Disk: qemu.Disk{Path: m.file(r.Disk.File), Format: "qcow2"}, MAC: r.Server.MAC, Tap: tap,
-		BootFirst: deviceOf(r.Boot.Source), Files: m.files(),
+		Disk: qemu.Disk{Path: m.file(r.Disk.File), Format: "qcow2", Base: m.set.config.Images.Base(r.Disk.Base)}, MAC: r.Server.MAC, Tap: tap,
+		BootFirst: deviceOf(r.Boot.Source), Files: m.files(), RunAs: m.set.config.RunAs,
 	}
 	if r.Disk.Seed != "" {
 		spec.Seed = m.file(r.Disk.Seed)

@@ -152,7 +152,7 @@ func (p paths) sockets() []string {
 func (p paths) files() qemu.Files {
 	return qemu.Files{
 		QMP: p.socket("qmp"), Console: p.socket("tty"), Guest: p.socket("rpt"),
-		ConsoleLog: p.console(), Log: p.file("qemu.log"), PIDFile: p.file("pid"),
+		ConsoleLog: p.console(), Log: p.file("qemu.log"),
 	}
 }
 
@@ -161,7 +161,7 @@ func seedName(generation int) string { return fmt.Sprintf("seed-%d.iso", generat
 
 // named are the files of a machine's folder that its record accounts for. All others are what somebody died over.
 func (r *record) named() map[string]bool {
-	named := map[string]bool{recordName: true, "console.log": true, "console.log.1": true, "qemu.log": true, "pid": true}
+	named := map[string]bool{recordName: true, "console.log": true, "console.log.1": true, "qemu.log": true}
 	for _, name := range []string{r.Disk.File, r.Disk.Seed, r.Old} {
 		named[name] = true
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,7 +16,8 @@ const defaultTranslationMiB = 256
 // Errors: the Spec has a value that cannot be.
 //
 // Disks are named in JSON, in which a comma is a comma; everywhere else a comma in a value is doubled, which QEMU takes
-// for one that does not end the value.
+// for one that does not end the value. All that is the state folder's comes as a descriptor, see handed: its path is told
+// with it, for those who look for the machine.
 func Argv(s Spec) ([]string, error) {
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("making the arguments of machine %.80q: %w", s.Name, err)
@@ -23,7 +25,6 @@ func Argv(s Spec) ([]string, error) {
 	argv := []string{cmp.Or(s.Binary, "qemu-system-x86_64"),
 		"-name", "guest=" + s.Name,
 		"-uuid", s.UUID,
-		"-pidfile", s.Files.PIDFile,
 		"-no-user-config", "-nodefaults",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 		"-display", "none",
@@ -40,6 +41,12 @@ func Argv(s Spec) ([]string, error) {
 	}
 	if s.Firmware != "" {
 		argv = append(argv, "-bios", s.Firmware)
+	}
+	for _, h := range s.handed() {
+		if h.set {
+			fd := strconv.Itoa(s.fd(h.what))
+			argv = append(argv, "-add-fd", "fd="+fd+",set="+fd+","+opaque+doubled(h.path))
+		}
 	}
 	argv = append(argv, s.drives()...)
 	argv = append(argv, s.nic()...)
@@ -65,19 +72,32 @@ func (s Spec) cpu() string {
 // of cloud images do not all know CDs.
 func (s Spec) drives() []string {
 	argv := []string{
-		"-blockdev", blockdev("disk", s.Disk.Path, s.Disk.Format, false),
+		"-blockdev", s.disk(),
 		"-device", "virtio-blk-pci,id=" + DeviceDisk + ",drive=disk,werror=enospc,rerror=report,bootindex=" + s.bootIndex(DeviceDisk),
 	}
 	if s.Seed != "" {
-		argv = append(argv, "-blockdev", blockdev("seed", s.Seed, "raw", true), "-device", "virtio-blk-pci,id=seed0,drive=seed")
+		argv = append(argv, "-blockdev", s.node(seedFile, "raw", true).text(), "-device", "virtio-blk-pci,id=seed0,drive=seed")
 	}
 	cd := "scsi-cd,id=" + DeviceMedia + ",bus=scsi0.0,bootindex=" + s.bootIndex(DeviceMedia)
 	argv = append(argv, "-device", "virtio-scsi-pci,id=scsi0")
 	if s.Media != "" {
-		argv = append(argv, "-blockdev", blockdev(mediaNode, s.Media, "raw", true))
+		argv = append(argv, "-blockdev", s.node(mediaNode, "raw", true).text())
 		cd += ",drive=" + mediaNode
 	}
 	return append(argv, "-device", cd)
+}
+
+// disk of the machine. What lies below it is said here, and not left to what its file says of that: the file is written
+// by the process, and would be believed by the next.
+func (s Spec) disk() string {
+	disk := s.node(diskFile, s.Disk.Format, false)
+	switch {
+	case s.Disk.Base != "":
+		disk.Backing = s.node(baseFile, "qcow2", true)
+	case s.Disk.Format == "qcow2":
+		disk.Backing = json.RawMessage("null")
+	}
+	return disk.text()
 }
 
 // bootIndex gives the place of a device: the one that is tried first has the lowest.
@@ -96,57 +116,78 @@ func (s Spec) nic() []string {
 		return nil
 	}
 	return []string{
-		"-netdev", "tap,id=net0,ifname=" + s.Tap + ",script=no,downscript=no",
+		"-netdev", "tap,id=net0,fd=" + strconv.Itoa(s.fd(tapFile)),
 		"-device", "virtio-net-pci,id=" + DeviceNIC + ",netdev=net0,mac=" + s.MAC + ",bootindex=" + s.bootIndex(DeviceNIC),
 	}
 }
 
-// channels: each is a socket that QEMU listens on, and that nobody needs to be connected to.
+// channels: each is a socket that listens already, and that nobody needs to be connected to.
 func (s Spec) channels() []string {
-	socket := func(id, path string) string {
-		return "socket,id=" + id + ",path=" + doubled(path) + ",server=on,wait=off"
+	socket := func(id string) string {
+		return "socket,id=" + id + ",fd=" + strconv.Itoa(s.fd(id)) + ",server=on,wait=off"
 	}
 	return []string{
-		"-chardev", socket("console", s.Files.Console) + ",logfile=" + doubled(s.Files.ConsoleLog) + ",logappend=on",
+		"-chardev", socket(consoleSocket) + ",logfile=" + s.fdset(consoleLog) + ",logappend=on",
 		"-serial", "chardev:console",
 		"-device", "virtio-serial-pci,id=channels",
-		"-chardev", socket("guest", s.Files.Guest),
+		"-chardev", socket(guestSocket),
 		"-device", "virtserialport,bus=channels.0,chardev=guest,name=" + GuestPort,
-		"-chardev", socket("monitor", s.Files.QMP),
+		"-chardev", socket(monitorSocket),
 		"-mon", "chardev=monitor,mode=control",
 	}
 }
 
-// blockdev names a file as a node, with a format that nothing in the file can change.
-func blockdev(node, path, format string, readOnly bool) string {
-	type file struct {
-		Driver   string `json:"driver"`
-		Filename string `json:"filename"`
-		Locking  string `json:"locking"`
+// node is a block device as QEMU takes it in JSON.
+type node struct {
+	Driver   string   `json:"driver"`
+	Node     string   `json:"node-name"`
+	ReadOnly bool     `json:"read-only"`
+	Discard  string   `json:"discard"`
+	File     nodeFile `json:"file"`
+	// Backing is a node, or null for none; left out where the format knows nothing of the kind.
+	Backing any `json:"backing,omitempty"`
+}
+
+type nodeFile struct {
+	Driver   string `json:"driver"`
+	Filename string `json:"filename"`
+	Locking  string `json:"locking"`
+}
+
+// node names a file that is handed over, with a format that nothing in the file can change.
+func (s Spec) node(what, format string, readOnly bool) node {
+	return node{
+		Driver: format, Node: what, ReadOnly: readOnly, Discard: "unmap",
+		File: nodeFile{Driver: "file", Filename: s.fdset(what), Locking: "on"},
 	}
-	// Of strings and booleans, of which encoding cannot fail.
-	text, _ := json.Marshal(struct {
-		Driver   string `json:"driver"`
-		Node     string `json:"node-name"`
-		ReadOnly bool   `json:"read-only"`
-		Discard  string `json:"discard"`
-		File     file   `json:"file"`
-	}{format, node, readOnly, "unmap", file{Driver: "file", Filename: path, Locking: "on"}})
+}
+
+func (n node) text() string {
+	text, _ := json.Marshal(n) // of strings and booleans, of which encoding cannot fail
 	return string(text)
 }
 
 // doubled makes the commas of a value its own.
 func doubled(value string) string { return strings.ReplaceAll(value, ",", ",,") }
 
-// diskOf gives the path in the value of a blockdev; empty where there is none.
-func diskOf(blockdev string) string {
-	var node struct {
-		File struct {
-			Filename string `json:"filename"`
-		} `json:"file"`
-	}
-	if err := json.Unmarshal([]byte(blockdev), &node); err != nil {
+// opaque is what a path follows in an -add-fd.
+const opaque = "opaque="
+
+// diskOf gives the path of the first of a process's block devices; empty where there is none. An earlier version gave
+// paths.
+func diskOf(argv []string) string {
+	var of node
+	if err := json.Unmarshal([]byte(after(argv, "-blockdev")), &of); err != nil {
 		return ""
 	}
-	return node.File.Filename
+	number, isSet := strings.CutPrefix(of.File.Filename, fdsets)
+	if !isSet {
+		return of.File.Filename
+	}
+	start := "fd=" + number + ",set=" + number + "," + opaque
+	i := slices.IndexFunc(argv, func(word string) bool { return strings.HasPrefix(word, start) })
+	if i < 1 || argv[i-1] != "-add-fd" {
+		return ""
+	}
+	return strings.ReplaceAll(strings.TrimPrefix(argv[i], start), ",,", ",")
 }

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -16,11 +15,11 @@ func some() Spec {
 	dir := "/var/lib/stargate/machines/web-1"
 	return Spec{
 		Name: "web-1", UUID: "0f0e0d0c-0b0a-4908-8706-050403020100", Accelerator: TCG, CPUs: 2, MemoryMiB: 4096,
-		Disk: Disk{Path: dir + "/disk-1.qcow2", Format: "qcow2"}, Seed: dir + "/seed-1.iso",
+		Disk: Disk{Path: dir + "/disk-1.qcow2", Format: "qcow2", Base: "/var/lib/stargate/images/aa.qcow2"}, Seed: dir + "/seed-1.iso",
 		MAC: "52:54:00:00:00:01", Tap: "sg-0123456789",
 		Files: Files{
 			QMP: "/var/lib/stargate/run/a.qmp", Console: "/var/lib/stargate/run/a.tty", Guest: "/var/lib/stargate/run/a.rpt",
-			ConsoleLog: dir + "/console.log", Log: dir + "/qemu.log", PIDFile: dir + "/pid",
+			ConsoleLog: dir + "/console.log", Log: dir + "/qemu.log",
 		},
 	}
 }
@@ -29,7 +28,7 @@ func TestArgumentsAreGolden(t *testing.T) {
 	kvm := some()
 	kvm.Accelerator, kvm.Media, kvm.BootFirst, kvm.Firmware = KVM, "/var/lib/stargate/media/a.iso", DeviceMedia, "/usr/share/ovmf/OVMF.fd"
 	bare := some()
-	bare.Seed, bare.Tap, bare.MAC, bare.TranslationMiB = "", "", "", 64
+	bare.Seed, bare.Tap, bare.MAC, bare.TranslationMiB, bare.Disk.Base = "", "", "", 64, ""
 	comma := some()
 	comma.Files.Console, comma.Files.ConsoleLog = "/tmp/a,id=b/tty", "/tmp/a,id=b/console.log"
 	comma.Disk.Path = `/tmp/a,id=b/"quoted".qcow2`
@@ -84,13 +83,22 @@ func TestNothingIsSmuggled(t *testing.T) {
 		}
 	}
 	spec := some()
-	spec.Seed = "/x/a,readonly=off"
+	spec.Disk.Path = "/x/a,set=9,readonly=off"
 	argv, err := Argv(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i := slices.IndexFunc(argv, func(a string) bool { return strings.Contains(a, "readonly=off") }); i < 0 || diskOf(argv[i]) != spec.Seed {
-		t.Errorf("a comma in a path is not the path's own: %q", argv)
+	if disk := diskOf(argv); disk != spec.Disk.Path {
+		t.Errorf("a comma in a path is not the path's own: %q, %q", disk, argv)
+	}
+}
+
+// TestAnEarlierVersionsMachineIsKnown by the path that it was started with.
+func TestAnEarlierVersionsMachineIsKnown(t *testing.T) {
+	argv := []string{"qemu-system-x86_64", "-pidfile", "/s/machines/web-1/pid", "-blockdev",
+		`{"driver":"qcow2","node-name":"disk","read-only":false,"discard":"unmap","file":{"driver":"file","filename":"/s/machines/web-1/disk-1.qcow2","locking":"on"}}`}
+	if disk := diskOf(argv); disk != "/s/machines/web-1/disk-1.qcow2" {
+		t.Errorf("its disk is %q", disk)
 	}
 }
 

@@ -3,6 +3,9 @@ package qemu
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"strconv"
 )
 
 // The states of a machine that somebody decides on, as QEMU names them.
@@ -54,15 +57,28 @@ func (m *Monitor) Stop(ctx context.Context) error { return m.Run(ctx, "stop", ni
 // Cont lets a stopped machine go on, and one that stopped on an I/O error try again.
 func (m *Monitor) Cont(ctx context.Context) error { return m.Run(ctx, "cont", nil, nil) }
 
-// Insert puts an ISO into the machine's drive, in place of what is in it.
+// Insert puts an ISO into the machine's drive, in place of what is in it. It is handed over open: QEMU may not read it by
+// its name.
 func (m *Monitor) Insert(ctx context.Context, path string) error {
-	if err := absolute("media", path); err != nil {
+	if err := absolute(mediaNode, path); err != nil {
 		return err
 	}
-	err := m.Run(ctx, "blockdev-change-medium", map[string]any{
-		"id": DeviceMedia, "filename": path, "format": "raw", "read-only-mode": "read-only", "force": true,
-	}, nil)
+	file, err := os.Open(path) //nolint:gosec // of the state folder, or of one that the operator gave
 	if err != nil {
+		return fmt.Errorf("opening the media: %w", err)
+	}
+	defer func() { _ = file.Close() }() // QEMU has its own
+	var set struct {
+		ID int `json:"fdset-id"`
+	}
+	if err := m.give(ctx, file, &set); err != nil {
+		return err
+	}
+	err = m.Run(ctx, "blockdev-change-medium", map[string]any{
+		"id": DeviceMedia, "filename": fdsets + strconv.Itoa(set.ID), "format": "raw", "read-only-mode": "read-only", "force": true,
+	}, nil)
+	// What the drive has open stays open; it goes with the drive's.
+	if err = errors.Join(err, m.Run(ctx, "remove-fd", map[string]any{"fdset-id": set.ID}, nil)); err != nil {
 		return err
 	}
 	return m.closeMedia(ctx)

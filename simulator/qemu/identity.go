@@ -31,8 +31,7 @@ type Identity struct {
 // Process is a running machine as its own arguments tell.
 type Process struct {
 	Identity
-	Name    string
-	PIDFile string
+	Name string
 	// Disk is the path in its arguments.
 	Disk string
 	// Accelerator that it was started with.
@@ -48,7 +47,7 @@ func Find(id Identity) bool {
 	return err == nil && now.Identity == id
 }
 
-// Running gives the machines whose pid files are under a folder, found by the arguments of the host's processes. So it
+// Running gives the machines whose disks are under a folder, found by the arguments of the host's processes. So it
 // also knows one whose starter was killed before it could write the process down.
 func Running(folder string) ([]Process, error) {
 	entries, err := os.ReadDir("/proc")
@@ -62,7 +61,7 @@ func Running(folder string) ([]Process, error) {
 			continue
 		}
 		// A process that ends while it is looked at is one that does not run.
-		if p, err := identify(pid); err == nil && strings.HasPrefix(p.PIDFile, folder+string(filepath.Separator)) {
+		if p, err := identify(pid); err == nil && strings.HasPrefix(p.Disk, folder+string(filepath.Separator)) {
 			found = append(found, p)
 		}
 	}
@@ -77,12 +76,11 @@ func identify(pid int) (Process, error) {
 		return Process{}, fmt.Errorf("reading the arguments of process %d: %w", pid, err)
 	}
 	argv := strings.Split(string(bytes.TrimSuffix(raw, []byte{0})), "\x00")
-	p := Process{Identity: Identity{PID: pid, UUID: after(argv, "-uuid"), BootID: hostBoot()}, PIDFile: after(argv, "-pidfile")}
-	if p.UUID == "" || p.PIDFile == "" {
+	p := Process{Identity: Identity{PID: pid, UUID: after(argv, "-uuid"), BootID: hostBoot()}, Disk: diskOf(argv)}
+	if p.UUID == "" || p.Disk == "" {
 		return Process{}, ErrGone
 	}
 	p.Name = strings.TrimPrefix(after(argv, "-name"), "guest=")
-	p.Disk = diskOf(after(argv, "-blockdev"))
 	p.Accelerator, _, _ = strings.Cut(after(argv, "-accel"), ",")
 	state, start, err := stat(dir)
 	if err != nil {

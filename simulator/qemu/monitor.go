@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/digitalocean/go-qemu/qmp"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -37,7 +39,7 @@ func (r *Refusal) Error() string { return fmt.Sprintf("QEMU refuses %s: %.200s",
 // Monitor is a connection to a machine's QMP socket, of which there can be one at a time. Its methods are safe for
 // concurrent use, and end by their context or by patience.
 type Monitor struct {
-	conn   net.Conn
+	conn   *net.UnixConn
 	events chan qmp.Event
 	done   chan struct{} // closed when nothing more is read
 
@@ -65,10 +67,11 @@ type request struct {
 func Dial(ctx context.Context, path string) (*Monitor, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	dialled, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the monitor: %w", err)
 	}
+	conn, _ := dialled.(*net.UnixConn) // of the network unix there is no other
 	m := &Monitor{conn: conn, events: make(chan qmp.Event, keptEvents), done: make(chan struct{}), waiting: map[uint64]chan message{}}
 	reader := bufio.NewScanner(conn)
 	reader.Buffer(nil, maxLine)
@@ -161,9 +164,19 @@ func (m *Monitor) Close() error {
 // Errors: *Refusal; ErrGone when the connection has ended; the context's, after which the command may still be carried
 // out.
 func (m *Monitor) Run(ctx context.Context, command string, arguments, result any) error {
+	return m.run(ctx, command, arguments, nil, result)
+}
+
+// give QEMU an open file, and learn the set that it is in.
+func (m *Monitor) give(ctx context.Context, file *os.File, set any) error {
+	return m.run(ctx, "add-fd", nil, file, set)
+}
+
+// run a command, with which a file goes unless it is nil.
+func (m *Monitor) run(ctx context.Context, command string, arguments any, file *os.File, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	answer, id, err := m.send(ctx, command, arguments)
+	answer, id, err := m.send(ctx, command, arguments, file)
 	if err != nil {
 		return fmt.Errorf("asking QEMU to %s: %w", command, err)
 	}
@@ -187,7 +200,7 @@ func (m *Monitor) Run(ctx context.Context, command string, arguments, result any
 }
 
 // send writes a command, and gives where its answer comes.
-func (m *Monitor) send(ctx context.Context, command string, arguments any) (<-chan message, uint64, error) {
+func (m *Monitor) send(ctx context.Context, command string, arguments any, file *os.File) (<-chan message, uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.next++
@@ -200,13 +213,26 @@ func (m *Monitor) send(ctx context.Context, command string, arguments any) (<-ch
 	if err := m.conn.SetWriteDeadline(deadline); err != nil {
 		return nil, 0, ErrGone
 	}
-	if _, err := m.conn.Write(append(line, '\n')); err != nil {
+	if err := m.write(append(line, '\n'), file); err != nil {
 		// Half a command leaves nothing to go on with.
 		_ = m.conn.Close()
 		return nil, 0, errors.Join(ErrGone, err)
 	}
 	m.waiting[id] = answer
 	return answer, id, nil
+}
+
+// write a line, and a descriptor with it. The descriptor goes with the first byte.
+func (m *Monitor) write(line []byte, file *os.File) error {
+	if file != nil {
+		n, _, err := m.conn.WriteMsgUnix(line, unix.UnixRights(int(file.Fd())), nil)
+		if err != nil {
+			return err
+		}
+		line = line[n:]
+	}
+	_, err := m.conn.Write(line)
+	return err
 }
 
 func decoded(command string, got message, result any) error {

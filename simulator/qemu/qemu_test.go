@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"stargate.io/stargate/test/users"
 )
 
 // machineOf gives the Spec of a machine without an OS, in a folder of its own, whose process does not outlive the test.
@@ -44,10 +46,10 @@ func machineOf(t *testing.T) Spec {
 	}
 	return Spec{
 		Name: "web-1", UUID: "0f0e0d0c-0b0a-4908-8706-050403020100", Accelerator: TCG, CPUs: 1, MemoryMiB: 64, TranslationMiB: 32,
-		Disk: Disk{Path: disk, Format: "qcow2"},
+		Disk: Disk{Path: disk, Format: "qcow2"}, RunAs: users.Range(),
 		Files: Files{
 			QMP: dir + "/q", Console: dir + "/c", Guest: dir + "/g",
-			ConsoleLog: dir + "/console.log", Log: dir + "/qemu.log", PIDFile: dir + "/pid",
+			ConsoleLog: dir + "/console.log", Log: dir + "/qemu.log",
 		},
 	}
 }
@@ -161,8 +163,7 @@ func TestTheMonitorDoesWhatItIsTold(t *testing.T) {
 		}
 		is(step.then)
 	}
-	var refusal *Refusal
-	if err := monitor.Insert(ctx, media+".no"); !errors.As(err, &refusal) {
+	if err := monitor.Insert(ctx, media+".no"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a medium that is not there: %v", err)
 	}
 	if err := monitor.Insert(ctx, "nbd:host:1"); err == nil {
@@ -259,7 +260,7 @@ func TestAMonitorThatDoesNotAnswer(t *testing.T) {
 func TestAMachineThatDoesNotStartSaysWhy(t *testing.T) {
 	spec := machineOf(t)
 	spec.Disk.Path += ".no"
-	if _, err := Start(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "No such file") {
+	if _, err := Start(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("a machine without its disk: %v", err)
 	}
 	spec.Binary = "/nonexistent"

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"stargate.io/stargate/simulator/account"
 )
 
 // The accelerators.
@@ -35,6 +37,8 @@ const mediaNode = "media"
 type Disk struct {
 	Path   string
 	Format string // "qcow2" or "raw"
+	// Base is the path of the qcow2 that it lies over, whatever its file says; empty for one that lies over none.
+	Base string
 }
 
 // Spec is what a machine is made of.
@@ -62,6 +66,8 @@ type Spec struct {
 	// Firmware is the path of a UEFI firmware image; empty is SeaBIOS.
 	Firmware string
 	Files    Files
+	// RunAs are the user ids of which the process gets one; zero is root.
+	RunAs account.Range
 }
 
 // Files are where a machine's sockets and logs are.
@@ -70,8 +76,6 @@ type Files struct {
 	QMP, Console, Guest string
 	// ConsoleLog takes all that is ever written to the console, Log what QEMU itself says.
 	ConsoleLog, Log string
-	// PIDFile is written by QEMU. It marks the process as one of its state folder; see Running.
-	PIDFile string
 }
 
 var (
@@ -95,16 +99,19 @@ func (s Spec) check() error {
 			problems = append(problems, fmt.Errorf("%s: a path of %d bytes is longer than the %d that a socket can have; use a shorter state folder", what, len(path), MaxSocketPath))
 		}
 	}
-	for what, path := range map[string]string{"console log": s.Files.ConsoleLog, "log": s.Files.Log, "pid file": s.Files.PIDFile} {
+	for what, path := range map[string]string{"console log": s.Files.ConsoleLog, "log": s.Files.Log} {
 		problems = append(problems, absolute(what, path))
 	}
-	for what, path := range map[string]string{"seed": s.Seed, "media": s.Media, "firmware": s.Firmware} {
+	for what, path := range map[string]string{"base": s.Disk.Base, "seed": s.Seed, "media": s.Media, "firmware": s.Firmware} {
 		if path != "" {
 			problems = append(problems, absolute(what, path))
 		}
 	}
 	if s.Tap != "" {
 		problems = append(problems, matches("tap", s.Tap, validTap), validMAC(s.MAC))
+	}
+	if s.Disk.Base != "" && s.Disk.Format != "qcow2" {
+		problems = append(problems, fmt.Errorf("a disk of format %s lies over no base", s.Disk.Format))
 	}
 	return errors.Join(problems...)
 }

@@ -17,6 +17,7 @@ import (
 	"stargate.io/stargate/simulator/machine"
 	"stargate.io/stargate/simulator/seed"
 	"stargate.io/stargate/test/noguest"
+	"stargate.io/stargate/test/users"
 )
 
 // newWhole gives a simulator with its own images and seeds, as users have it, in a folder beside which nothing is to happen.
@@ -24,7 +25,7 @@ func newWhole(t *testing.T) *datacenter {
 	t.Helper()
 	noguest.Need(t)
 	dir := filepath.Join(noguest.Folder(t), "s")
-	store, err := image.Open(image.Config{Dir: filepath.Join(dir, "images")})
+	store, err := image.Open(image.Config{Dir: filepath.Join(dir, "images"), RunAs: users.Range()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +46,8 @@ func (i images) Get(ctx context.Context, of simulator.Image, _ int64, _ func(flo
 func (i images) Overlay(ctx context.Context, digest, path string, bytes int64) error {
 	return i.store.Overlay(ctx, digest, path, bytes)
 }
+
+func (i images) Base(digest string) string { return i.store.Path(digest) }
 
 func (i images) Collect(inUse []string) error {
 	_, err := i.store.Collect(inUse, 0)

@@ -12,6 +12,7 @@ import (
 	"stargate.io/stargate/simulator"
 	"stargate.io/stargate/simulator/machine"
 	"stargate.io/stargate/simulator/qemu"
+	"stargate.io/stargate/test/users"
 )
 
 // Need skips a test where a tool is missing.
@@ -29,8 +30,8 @@ func Need(t *testing.T) {
 func Config(dir string, disks *Disks) machine.Config {
 	return machine.Config{
 		Dir: dir, Images: disks, Seeds: seeds{}, Network: network{}, Host: host{},
-		Default: simulator.Size{CPUs: 1, MemoryMiB: 64, DiskGiB: 1},
-		Limits:  machine.Limits{Reporter: 50 * time.Millisecond, Look: 50 * time.Millisecond, Powerdown: 100 * time.Millisecond, Reset: 3 * time.Second},
+		RunAs: users.Range(), Default: simulator.Size{CPUs: 1, MemoryMiB: 64, DiskGiB: 1},
+		Limits: machine.Limits{Reporter: 50 * time.Millisecond, Look: 50 * time.Millisecond, Powerdown: 100 * time.Millisecond, Reset: 3 * time.Second},
 	}
 }
 
@@ -96,6 +97,9 @@ func (d *Disks) Overlay(ctx context.Context, _, path string, bytes int64) error 
 	}
 	return nil
 }
+
+// Base implements machine.Images: its disks lie over none.
+func (*Disks) Base(string) string { return "" }
 
 // Collect implements machine.Images.
 func (*Disks) Collect([]string) error { return nil }

@@ -46,6 +46,8 @@ func TestWrongUsage(t *testing.T) {
 		"a bad number":     {"--size", "web-1=two"},
 		"a bad subnet":     {"--subnet", "192.168.100.0"},
 		"a bad speed":      {"--accelerator", "warp"},
+		"a bad user":       {"--run-as", "nobody"},
+		"a bad user, ill":  {"doctor", "--run-as", "0"},
 	} {
 		if got := command(nil, args...); got.code != exitUsage || !strings.Contains(got.err, "error: ") || got.out != "" {
 			t.Errorf("%s: %+v", name, got)
@@ -219,6 +221,7 @@ func TestASimulatorByItsCommands(t *testing.T) {
 		t.Errorf("it is %+v", before)
 	}
 	r.commands(before)
+	r.confined(before)
 
 	if got := command(nil, "--state", state, "kill", "web-1"); got.code != exitFine {
 		t.Errorf("kill: %+v", got)
@@ -235,6 +238,7 @@ func TestASimulatorByItsCommands(t *testing.T) {
 	if after := r.machine("web-1"); after.PID != before.PID {
 		t.Errorf("adopted, it is %+v, and was %+v", after, before)
 	}
+	r.confined(before)
 	r.downs(links)
 }
 

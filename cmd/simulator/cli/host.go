@@ -88,6 +88,7 @@ func (a *app) doctorCommand() *cobra.Command {
 	}
 	command.Flags().StringVarP(&output, "output", "o", "", "Output: json")
 	command.Flags().StringVar(&o.bridge, "bridge", network.DefaultBridge, "Name of the machines' bridge")
+	o.bindUsers(command.Flags())
 	command.Flags().StringVar(&o.subnet, "subnet", network.DefaultSubnet.String(), "Subnet of the machines")
 	return command
 }
@@ -98,6 +99,9 @@ func (a *app) doctor(ctx context.Context, o *runOptions, output string) error {
 	}
 	if _, err := netip.ParsePrefix(o.subnet); err != nil {
 		return usagef("subnet %q is not of the form 192.168.100.0/24", o.subnet)
+	}
+	if err := o.readUsers(); err != nil {
+		return err
 	}
 	checks := host.Doctor(host.Gather(ctx, a.place(o)))
 	if err := a.checks(checks, output); err != nil {

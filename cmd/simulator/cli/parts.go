@@ -54,6 +54,8 @@ func (i images) Overlay(ctx context.Context, digest, path string, bytes int64) e
 	return i.store.Overlay(ctx, digest, path, bytes)
 }
 
+func (i images) Base(digest string) string { return i.store.Path(digest) }
+
 func (i images) Collect(inUse []string) error {
 	_, err := i.store.Collect(inUse, unusedImage)
 	return err

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"stargate.io/stargate/simulator"
+	"stargate.io/stargate/simulator/account"
 	"stargate.io/stargate/simulator/bmc"
 	"stargate.io/stargate/simulator/host"
 	"stargate.io/stargate/simulator/image"
@@ -32,6 +33,8 @@ type runOptions struct {
 	size         simulator.Size
 	sizes        []string
 	accelerator  string
+	runAs        string
+	users        account.Range // as read
 	imageFolders []string
 	keyring      string
 	bridge       string
@@ -53,6 +56,7 @@ func (o *runOptions) bind(flags *pflag.FlagSet) {
 	flags.IntVar(&o.size.DiskGiB, "disk", 20, "Disk of a machine, in GiB")
 	flags.StringArrayVar(&o.sizes, "size", nil, "Size of one machine, NAME=CPUS,MEMORY_MIB,DISK_GIB; may be repeated")
 	flags.StringVar(&o.accelerator, "accelerator", "auto", "auto, kvm or tcg; auto takes KVM where it works")
+	o.bindUsers(flags)
 	flags.StringSliceVar(&o.imageFolders, "image-folder", nil, "Folders in which images of file URLs may be. Default: none")
 	flags.StringVar(&o.keyring, "keyring", "", "File with the OpenPGP keys of image publishers. Default: signatures are not checked")
 	flags.StringVar(&o.bridge, "bridge", network.DefaultBridge, "Name of the machines' bridge")
@@ -64,6 +68,22 @@ func (o *runOptions) bind(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.output, "output", "o", "", "Progress: json for a line of JSON each. Default: bars on a terminal, lines elsewhere")
 	flags.StringVar(&o.logFormat, "log-format", "text", "How to log: text or json")
 	o.cluster.bind(flags)
+}
+
+// bindUsers binds who machines run as, which doctor is asked about as well.
+func (o *runOptions) bindUsers(flags *pflag.FlagSet) {
+	o.users = account.Default
+	flags.StringVar(&o.runAs, "run-as", account.Default.String(),
+		"User ids, FIRST-LAST, that QEMU and qemu-img run as, each process as another; one id for all; or root")
+}
+
+func (o *runOptions) readUsers() error {
+	users, err := account.Parse(o.runAs)
+	if err != nil {
+		return usagef("users: %s", err)
+	}
+	o.users = users
+	return nil
 }
 
 // run puts the simulator together and serves until ctx ends. The machines go on.
@@ -99,6 +119,9 @@ func (o *runOptions) check() error {
 	if _, err := netip.ParsePrefix(o.subnet); err != nil {
 		return usagef("subnet %q is not of the form 192.168.100.0/24", o.subnet)
 	}
+	if err := o.readUsers(); err != nil {
+		return err
+	}
 	return o.cluster.check()
 }
 
@@ -123,6 +146,9 @@ type parts struct {
 func (a *app) assemble(ctx context.Context, o *runOptions, log *slog.Logger) (*parts, error) {
 	sizes, err := sizesOf(o.sizes)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.users.Known("/proc"); err != nil {
 		return nil, err
 	}
 	if err := statefile.MakeFolder(a.state); err != nil {
@@ -163,7 +189,7 @@ func (a *app) open(o *runOptions) (*parts, machine.Config, error) {
 	if err := seed.StageIn(filepath.Join(a.state, "seeds")); err != nil {
 		return nil, none, err
 	}
-	store, err := image.Open(image.Config{Dir: filepath.Join(a.state, "images"), Folders: o.imageFolders, Keyring: o.keyring})
+	store, err := image.Open(image.Config{Dir: filepath.Join(a.state, "images"), Folders: o.imageFolders, Keyring: o.keyring, RunAs: o.users})
 	if err != nil {
 		return nil, none, err
 	}
@@ -172,7 +198,7 @@ func (a *app) open(o *runOptions) (*parts, machine.Config, error) {
 		return nil, none, err
 	}
 	return p, machine.Config{
-		Dir: a.state, Images: images{store}, Seeds: seeds{told}, Network: p.network, Default: o.size, Firmware: host.Firmware(a.place(o)),
+		Dir: a.state, Images: images{store}, Seeds: seeds{told}, Network: p.network, Default: o.size, Firmware: host.Firmware(a.place(o)), RunAs: o.users,
 		Limits: machine.Limits{Reporter: o.bootPatience, Powerdown: o.shutdown}, BMC: p.bmcOf,
 	}, nil
 }
@@ -182,7 +208,7 @@ const networkName = "network.json"
 
 // place is this host, for package host.
 func (a *app) place(o *runOptions) host.Place {
-	return host.Place{Root: "/", State: a.state, Network: o.network()}
+	return host.Place{Root: "/", State: a.state, RunAs: o.users, Network: o.network()}
 }
 
 func (o *runOptions) network() network.Config {
