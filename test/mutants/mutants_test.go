@@ -37,6 +37,9 @@ var suites = map[string][][]string{
 	// As root only: they make network namespaces.
 	"simulator/network": {{"./simulator/network", "-run", "Crash|Leaves|Taught"}},
 	"simulator/host":    {{"./simulator/host", "-run", "Admit|Room"}},
+	"simulator/account": {{"./simulator/account", "./simulator/qemu", "-run", "ID|User"}},
+	"simulator/qemu":    {{"./simulator/qemu", "-run", "User|LiesOver"}},
+	"simulator/image":   {{"./simulator/image", "-run", "Tool"}},
 	"gitsync/tree":      {{"./gitsync/tree", "-rapid.nofailfile", "-run", "Commit|OrderOfFiles|Slip"}},
 }
 
