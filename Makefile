@@ -14,7 +14,9 @@ GOBUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 CLUSTER = export KUBECONFIG="$$(hack/kubeconfig.sh)"
 
 # Without the suites that take minutes, or a machine to themselves; each has a target of its own.
-PACKAGES = $$(go list ./... | grep -Ev '/test/(e2e|fault|sim|bench|mutants|demo|docs|simulator)(/|$$)')
+PACKAGES = $$(go list ./... | grep -Ev '/test/(e2e|fault|sim|bench|mutants|demo|docs|simulator)(/|$$)'$(if $(NOT_RACED), | grep -vxF "$$(go list $(RACED))"))
+# What runs concurrently.
+RACED := ./engine/... ./drivers/... ./cmd/mockdc/... ./simulator/site/... ./simulator/bmc/...
 SUMMARY := go run ./hack/testsummary
 
 SCHEDULES ?= 10000
@@ -85,11 +87,11 @@ lint: ## Run golangci-lint (.golangci.yml says which linters, and why)
 verify: ## Formatting, vet, scripts, tidy modules, and that generated files are up to date
 	hack/verify.sh
 
-test: ## Unit and integration tests; ends with what was skipped and why
+test: ## Unit and integration tests; ends with what was skipped and why (NOT_RACED=1 leaves out what `make race` runs)
 	@$(SUMMARY) -- -p 2 -timeout 15m $(PACKAGES)
 
 race: ## The tests of what runs concurrently, under the race detector
-	@CGO_ENABLED=1 $(SUMMARY) -- -race -p 2 -timeout 15m ./engine/... ./drivers/... ./cmd/mockdc/... ./simulator/site/... ./simulator/bmc/...
+	@CGO_ENABLED=1 $(SUMMARY) -- -race -p 2 -timeout 15m $(RACED)
 
 test-controlplane: ## The control plane's own tests (its own module)
 	@CGO_ENABLED=0 $(SUMMARY) -C controlplane -- -trimpath -p 2 -timeout 15m ./...
