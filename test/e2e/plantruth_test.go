@@ -31,8 +31,8 @@ import (
 )
 
 var (
-	truthCommits = flag.Int("plantruth.commits", 50, "how many random commits TestPlanTellsTheTruth makes")
-	truthSeed    = flag.Uint64("plantruth.seed", 4, "seed of the random commits")
+	truthCommits = flag.Int("plantruth.commits", 25, "how many random commits TestPlanTellsTheTruth makes in each of its two fleets")
+	truthSeed    = flag.Uint64("plantruth.seed", 4, "seed of the random commits of the first; the second has the next")
 )
 
 // truthServer is a server of the repository.
@@ -195,9 +195,19 @@ type truthRoom struct {
 // hangs on how long each repave takes. The guard holds what it was forecast to hold.
 func TestPlanTellsTheTruth(t *testing.T) {
 	t.Parallel()
+	for _, seed := range []uint64{*truthSeed, *truthSeed + 1} {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			planTellsTheTruth(t, seed)
+		})
+	}
+}
+
+func planTellsTheTruth(t *testing.T, seed uint64) {
+	t.Helper()
 	r := newTruthRoom(t)
 	most := intstr.FromString("40%")
-	m := newTruth(*truthSeed, slices.Sorted(maps.Keys(r.rooms))...)
+	m := newTruth(seed, slices.Sorted(maps.Keys(r.rooms))...)
 	r.Start(t, func(o *engine.Options) { o.Namespaces = slices.Collect(maps.Keys(r.rooms)) })
 	r.Create(r.Fleet)
 	began, repaves, held := time.Now(), 0, 0
@@ -217,7 +227,7 @@ func TestPlanTellsTheTruth(t *testing.T) {
 			r.Until(r.Fleet, "guarded", func() bool { return r.Fleet.Status.ObservedGeneration == r.Fleet.Generation })
 		}
 		if t.Failed() {
-			t.Fatalf("commit %d (%s) of seed %d", n, what, *truthSeed)
+			t.Fatalf("commit %d (%s) of seed %d", n, what, seed)
 		}
 	}
 	t.Logf("%d commits with %d repaves, %d held by the guard, in %s", *truthCommits, repaves, held, time.Since(began).Round(time.Second))
