@@ -14,9 +14,10 @@ GOBUILD := go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 CLUSTER = export KUBECONFIG="$$(hack/kubeconfig.sh)"
 
 # Without the suites that take minutes, or a machine to themselves; each has a target of its own.
-PACKAGES = $$(go list ./... | grep -Ev '/test/(e2e|fault|sim|bench|mutants|demo|docs|simulator)(/|$$)'$(if $(NOT_RACED), | grep -vxF "$$(go list $(RACED))"))
-# What runs concurrently.
-RACED := ./engine/... ./drivers/... ./cmd/mockdc/... ./simulator/site/... ./simulator/bmc/...
+PACKAGES = $$(go list ./... | grep -Ev '/test/(e2e|fault|sim|bench|mutants|demo|docs|simulator)(/|$$)' | grep -vxF "$$(go list $(RACED))")
+# What runs concurrently is tested under the race detector, which needs a C compiler and its headers.
+RACED := ./engine/... ./drivers/... ./cmd/mockdc/... ./simulator/machine/... ./simulator/site/... ./simulator/bmc/...
+RACE := $(if $(and $(shell command -v gcc),$(wildcard /usr/include/stdlib.h)),-race)
 SUMMARY := go run ./hack/testsummary
 
 SCHEDULES ?= 10000
@@ -87,10 +88,11 @@ lint: ## Run golangci-lint (.golangci.yml says which linters, and why)
 verify: ## Formatting, vet, scripts, tidy modules, and that generated files are up to date
 	hack/verify.sh
 
-test: ## Unit and integration tests; ends with what was skipped and why (NOT_RACED=1 leaves out what `make race` runs)
-	@$(SUMMARY) -- -p 2 -timeout 15m $(PACKAGES)
+test: ## Unit and integration tests, those of what runs concurrently under the race detector; ends with what was skipped and why
+	@$(SUMMARY) -- -p 2 -timeout 15m $(PACKAGES) -- $(RACE) -p 2 -timeout 15m $(RACED)
+	@$(if $(RACE),,echo 'without the race detector: apt-get install gcc libc6-dev')
 
-race: ## The tests of what runs concurrently, under the race detector
+race: ## Those under the race detector alone
 	@CGO_ENABLED=1 $(SUMMARY) -- -race -p 2 -timeout 15m $(RACED)
 
 test-controlplane: ## The control plane's own tests (its own module)

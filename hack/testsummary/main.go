@@ -1,7 +1,9 @@
 // Command testsummary runs `go test` and tells what matters: failures whole, skips with their reasons, and one line
 // at the end that says how many. See package report.
 //
-//	testsummary [-C DIR] -- GO-TEST-ARGUMENTS...
+//	testsummary [-C DIR] -- GO-TEST-ARGUMENTS... [-- GO-TEST-ARGUMENTS...]
+//
+// After another -- are the arguments of a second run, which is told as one with the first.
 package main
 
 import (

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -16,9 +18,37 @@ import (
 // silence is how long nothing may be said.
 const silence = 30 * time.Second
 
-// Run runs `go test -json` with args in dir, and tells whether all is well.
+// Run runs `go test -json` with args in dir, once for each part that "--" divides them into, and tells whether all is well.
 // Errors: go cannot be run, or it fails without a failure in its events.
 func Run(ctx context.Context, out io.Writer, dir string, args []string, noSkips bool) (bool, error) {
+	tally := NewTally(out, time.Now)
+	var failed error
+	for part := range parts(args) {
+		failed = errors.Join(failed, test(ctx, tally, dir, part))
+	}
+	return tally.Finish(noSkips) && failed == nil, failed
+}
+
+// parts of arguments, between "--".
+func parts(args []string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for {
+			end := slices.Index(args, "--")
+			if end < 0 {
+				yield(args)
+				return
+			}
+			if !yield(args[:end:end]) {
+				return
+			}
+			args = args[end+1:]
+		}
+	}
+}
+
+// test counts the events of one run.
+func test(ctx context.Context, tally *Tally, dir string, args []string) error {
+	before := tally.failed
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
 	cmd.Dir, cmd.Stderr = dir, os.Stderr
 	// go passes it on to the tests, which clean up.
@@ -26,20 +56,18 @@ func Run(ctx context.Context, out io.Writer, dir string, args []string, noSkips 
 	cmd.WaitDelay = time.Minute
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
-		return false, fmt.Errorf("making a pipe: %w", err)
+		return fmt.Errorf("making a pipe: %w", err)
 	}
 	if err := cmd.Start(); err != nil {
-		return false, fmt.Errorf("running go test: %w", err)
+		return fmt.Errorf("running go test: %w", err)
 	}
-	tally := NewTally(out, time.Now)
 	tell(tally, read(stdout))
 	err = cmd.Wait()
-	ok := tally.Finish(noSkips)
 	var exit *exec.ExitError
-	if err != nil && (tally.failed == 0 || !errors.As(err, &exit)) {
-		return false, fmt.Errorf("running go test: %w", err)
+	if err != nil && (tally.failed == before || !errors.As(err, &exit)) {
+		return fmt.Errorf("running go test: %w", err)
 	}
-	return ok, nil
+	return nil
 }
 
 // tell counts events until there are no more, with a sign of life when there are none for long.

@@ -2,6 +2,10 @@ package report
 
 import (
 	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,5 +101,42 @@ func TestHeartbeatSaysWhatIsWaitedFor(t *testing.T) {
 	tally.Heartbeat(15 * time.Second)
 	if got, want := out.String(), "...   p.T/a 20s\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestPartsAreRunsOfTheirOwn: what stands after another -- is a second run.
+func TestPartsAreRunsOfTheirOwn(t *testing.T) {
+	for args, want := range map[string][]string{"": {""}, "a b": {"a b"}, "a -- -race b -- c": {"a", "-race b", "c"}} {
+		var got []string
+		for part := range parts(strings.Fields(args)) {
+			got = append(got, strings.Join(part, " "))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the parts of %q are %q, not %q", args, got, want)
+		}
+	}
+}
+
+// TestTwoRunsAreToldAsOne: a failure of either fails both, and the numbers are of both.
+func TestTwoRunsAreToldAsOne(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod": "module m\ngo 1.26\n", "a/a_test.go": "package a\nimport \"testing\"\nfunc TestA(t *testing.T) { t.Error(\"bad\") }\n",
+		"b/b_test.go": "package b\nimport \"testing\"\nfunc TestB(*testing.T) {}\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for args, want := range map[string]string{"./a -- ./b": "1 passed, 1 failed, 0 skipped", "./b -- ./b": "2 passed, 0 failed, 0 skipped"} {
+		var out strings.Builder
+		ok, err := Run(t.Context(), &out, dir, strings.Fields(args), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok != strings.Contains(want, " 0 failed") || !strings.HasSuffix(strings.TrimSpace(out.String()), want) {
+			t.Errorf("%s is told as %v:\n%s", args, ok, &out)
+		}
 	}
 }
