@@ -243,6 +243,13 @@ func TestTheManagementControllersSide(t *testing.T) {
 		if _, front, _ := s.Look("web-1"); front.Medium != in {
 			t.Errorf("in its drive is %v, not %v", front.Medium, in)
 		}
+		gone := &simulator.Medium{URL: "http://example.com/b.iso", Path: s.config.Dir + "/b.iso"}
+		if err := s.SetMedium(ctx, "web-1", gone); err == nil {
+			t.Error("a medium that is not there is in the drive")
+		}
+		if _, front, _ := s.Look("web-1"); front.Medium != in {
+			t.Errorf("in its drive is still %v, and it says %v", in, front.Medium)
+		}
 	}
 	for _, kind := range []simulator.Reset{simulator.ResetOn, simulator.ResetGracefulShutdown} {
 		if err := s.Reset(ctx, "web-1", kind); err != nil {

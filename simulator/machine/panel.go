@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"errors"
+	"io/fs"
 
 	"stargate.io/stargate/simulator"
 	"stargate.io/stargate/simulator/guest"
@@ -199,6 +200,7 @@ func (s *Machines) SetMedium(ctx context.Context, name string, medium *simulator
 		return err
 	}
 	defer s.give(m)
+	before := m.known().Medium
 	if err := m.change(func(r *record) { r.Medium = medium }); err != nil {
 		return err
 	}
@@ -208,10 +210,20 @@ func (s *Machines) SetMedium(ctx context.Context, name string, medium *simulator
 	if l == nil {
 		return nil
 	}
-	return l.ask(ctx, func(q *qemu.Monitor) error {
+	err = l.ask(ctx, func(q *qemu.Monitor) error {
 		if medium == nil {
 			return q.Eject(ctx)
 		}
 		return q.Insert(ctx, medium.Path)
 	})
+	var refusal *qemu.Refusal
+	var file *fs.PathError
+	switch {
+	case errors.Is(err, qemu.ErrGone):
+		return nil // the next start has it
+	case errors.As(err, &refusal), errors.As(err, &file), errors.Is(err, errNoMonitor):
+		// The drive has what it had.
+		return errors.Join(err, m.change(func(r *record) { r.Medium = before }))
+	}
+	return err // it may have been done, and the next start does it
 }
