@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"stargate.io/stargate/engine/ledger"
@@ -20,16 +21,18 @@ type Scope struct {
 	selected *selection
 }
 
-// selection holds the namespaces that the selector matches now, each with the number of its entry.
+// selection holds the namespaces that the selector matches now, each with the number of its entry, and as of which version
+// of each Namespace that is.
 type selection struct {
-	mu      sync.RWMutex
-	names   map[string]int64
-	entries int64
+	mu       sync.RWMutex
+	names    map[string]int64
+	versions map[string]string
+	entries  int64
 }
 
 // NewScope gives the scope of a set of names and a selector.
 func NewScope(names []string, selector labels.Selector) Scope {
-	return Scope{Names: names, Selector: selector, selected: &selection{names: map[string]int64{}}}
+	return Scope{Names: names, Selector: selector, selected: &selection{names: map[string]int64{}, versions: map[string]string{}}}
 }
 
 // Has tells whether a namespace is looked after.
@@ -56,12 +59,18 @@ func (s Scope) entry(namespace string) int64 {
 	return s.selected.names[namespace]
 }
 
-// note records whether a Namespace's labels match, and tells whether they do.
+// note records whether a Namespace's labels match, and tells whether they do by the newest version that was noted. Each
+// kind's watch tells of the same change in its own time, and of what was before it: an older version than another's watch
+// has told of would take a namespace out again under the feet of what that one has just begun.
 func (s Scope) note(namespace client.Object) bool {
 	matches := s.Selector.Matches(labels.Set(namespace.GetLabels()))
 	s.selected.mu.Lock()
 	defer s.selected.mu.Unlock()
-	name := namespace.GetName()
+	name, version := namespace.GetName(), namespace.GetResourceVersion()
+	if order, err := resourceversion.CompareResourceVersion(version, s.selected.versions[name]); err == nil && order < 0 {
+		return s.selected.names[name] > 0
+	}
+	s.selected.versions[name] = version
 	switch {
 	case !matches:
 		delete(s.selected.names, name)

@@ -74,3 +74,30 @@ func TestNamespaceComesBack(t *testing.T) {
 		t.Error("an intent counts as never sent, though somebody else may have sent it")
 	}
 }
+
+// TestWhatIsOldTakesNoNamespaceOut: the watches of four kinds tell of the same changes, each in its own time.
+func TestWhatIsOldTakesNoNamespaceOut(t *testing.T) {
+	at := func(version, value string) *metav1.PartialObjectMetadata {
+		return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "dc", ResourceVersion: version, Labels: map[string]string{"stargate": value}}}
+	}
+	scope := NewScope(nil, labels.SelectorFromSet(labels.Set{"stargate": "a"}))
+	for _, step := range []struct {
+		what      string
+		namespace *metav1.PartialObjectMetadata
+		in        bool
+	}{
+		{"it is not in", at("9", "b"), false},
+		{"it comes in", at("10", "a"), true},
+		{"the second watch tells what was before", at("9", "b"), true},
+		{"and what is now", at("10", "a"), true},
+		{"it goes", at("11", "b"), false},
+		{"a late watch still has it in", at("10", "a"), false},
+	} {
+		if got := scope.note(step.namespace); got != step.in || scope.Has("dc") != step.in {
+			t.Fatalf("%s: it is told as in: %v, and is: %v", step.what, got, scope.Has("dc"))
+		}
+	}
+	if entry := scope.entry("dc"); entry != 0 {
+		t.Errorf("it is gone, and has entry %d", entry)
+	}
+}
