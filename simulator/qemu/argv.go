@@ -44,8 +44,7 @@ func Argv(s Spec) ([]string, error) {
 	}
 	for _, h := range s.handed() {
 		if h.set {
-			fd := strconv.Itoa(s.fd(h.what))
-			argv = append(argv, "-add-fd", "fd="+fd+",set="+fd+","+opaque+doubled(h.path))
+			argv = append(argv, "-add-fd", fmt.Sprintf("fd=%d,set=%d,%s%s", s.fd(h.what), s.setOf(h.what), opaque, doubled(h.path)))
 		}
 	}
 	argv = append(argv, s.drives()...)

@@ -96,11 +96,16 @@ func (m *Monitor) Eject(ctx context.Context) error {
 // arguments name. Any other is closed already.
 func (m *Monitor) closeMedia(ctx context.Context) error {
 	var refusal *Refusal
-	err := m.Run(ctx, "blockdev-del", map[string]any{"node-name": mediaNode}, nil)
-	if errors.As(err, &refusal) {
-		return nil // there is no such node
+	for _, step := range []struct {
+		command string
+		of      map[string]any
+	}{{"blockdev-del", map[string]any{"node-name": mediaNode}}, {"remove-fd", map[string]any{"fdset-id": mediaSet}}} {
+		// It is refused where there is none.
+		if err := m.Run(ctx, step.command, step.of, nil); err != nil && !errors.As(err, &refusal) {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // bootPlaces are the places of the devices in the boot order while none of them is first.

@@ -29,6 +29,10 @@ const firstFD = 3
 // fdsets is where QEMU has the files that it was handed, by the numbers of their sets.
 const fdsets = "/dev/fdset/"
 
+// mediaSet is the number of the set of the medium that a machine is started with, which is closed when it leaves the drive.
+// The sets of what is put in later have the least numbers that are free.
+const mediaSet = 100
+
 // handed is a file that the process gets open. It opens nothing of the state folder by itself, and may not: its user owns
 // nothing there. What it is broken into for is then not to be had by a name.
 type handed struct {
@@ -59,8 +63,16 @@ func (s Spec) fd(what string) int {
 	return firstFD + slices.IndexFunc(s.handed(), func(h handed) bool { return h.what == what })
 }
 
+// setOf is the number of its set.
+func (s Spec) setOf(what string) int {
+	if what == mediaNode {
+		return mediaSet
+	}
+	return s.fd(what)
+}
+
 // fdset is the name that QEMU opens it by.
-func (s Spec) fdset(what string) string { return fdsets + strconv.Itoa(s.fd(what)) }
+func (s Spec) fdset(what string) string { return fdsets + strconv.Itoa(s.setOf(what)) }
 
 func opens(flags int) func(path string) (*os.File, error) {
 	return func(path string) (*os.File, error) { return os.OpenFile(path, flags, 0o600) } //nolint:gosec // the Spec's paths
