@@ -105,16 +105,19 @@ func TestAMachineThatTurnsItselfOffWhileNobodyLooksStaysOff(t *testing.T) {
 	done(t, s, repave("j1", "web-1", "1.0"))
 	m := s.byName["web-1"]
 	closed(t, s)
-	tell(t, m.socket("tty"))
 	monitor, err := qemu.Dial(t.Context(), m.socket("qmp"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for state := ""; state != qemu.StateShutdown; {
-		if state, err = monitor.Status(t.Context()); err != nil {
-			t.Fatalf("it is %s, then %v", state, err)
+	tell := teller(t, m.socket("tty"))
+	eventually(t, "shut down", func() bool {
+		tell() // again and again: the firmware reads what comes before the guest is there
+		state, err := monitor.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		return state == qemu.StateShutdown
+	})
 	if err := monitor.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -138,17 +141,34 @@ func TestAnEndThatWasDecidedOnIsBroughtAbout(t *testing.T) {
 	is(t, s, "web-1", "off", func(st simulator.Status) bool { return st.PID == 0 && st.Health.Condition == simulator.Off })
 }
 
-// tell a guest something by its console.
-func tell(t *testing.T, console string) {
+// teller gives what tells a guest something by its console.
+func teller(t *testing.T, console string) func() {
 	t.Helper()
 	connection, err := net.Dial("unix", console)
-	if err == nil {
-		_, err = connection.Write([]byte("x"))
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = connection.Close() })
+	return func() {
+		t.Helper()
+		if _, err := connection.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// eventually polls for what is to become so.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	deadline, tick := time.After(30*time.Second), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-deadline:
+			t.Fatalf("after 30 s, it is still not %s", what)
+		case <-tick.C:
+		}
+	}
 }
 
 // TestAHostsDiskThatIsFull: the state folder is on a file system of its own, which the guest fills.
