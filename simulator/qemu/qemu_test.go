@@ -269,6 +269,29 @@ func TestAMachineThatDoesNotStartSaysWhy(t *testing.T) {
 	}
 }
 
+// TestADiskThatQEMUDoesNotTake is QEMU's to refuse, which it does after its process and its monitor's socket are there.
+func TestADiskThatQEMUDoesNotTake(t *testing.T) {
+	spec := machineOf(t)
+	start(t, spec)
+	other := spec // whose files are not those of the one that runs
+	other.Name, other.UUID = "web-2", "0f0e0d0c-0b0a-4908-8706-050403020101"
+	dir := filepath.Dir(spec.Disk.Path)
+	other.Files = Files{QMP: dir + "/q2", Console: dir + "/c2", Guest: dir + "/g2", ConsoleLog: dir + "/console2.log", Log: dir + "/qemu2.log"}
+	if _, err := Start(t.Context(), other); err == nil || !strings.Contains(err.Error(), `Failed to get "write" lock`) {
+		t.Errorf("a disk that another machine has: %v", err)
+	}
+	other.Disk.Path = filepath.Join(dir, "damaged.qcow2")
+	if err := os.WriteFile(other.Disk.Path, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Start(t.Context(), other); err == nil || !strings.Contains(err.Error(), "Image is not in qcow2 format") {
+		t.Errorf("a disk that is damaged: %v", err)
+	}
+	if left, err := Running(dir); err != nil || len(left) != 1 || left[0].UUID != spec.UUID {
+		t.Errorf("there run %+v, %v", left, err)
+	}
+}
+
 // TestTheFormatIsForced: what a guest writes to its disk cannot make the disk another's.
 func TestTheFormatIsForced(t *testing.T) {
 	spec := machineOf(t)
