@@ -166,15 +166,22 @@ func TestOneJobAtATime(t *testing.T) {
 
 func TestACancelledJob(t *testing.T) {
 	l := newLot(t)
+	var pass atomic.Pointer[func(string)] // the watcher passes points, too, at any time
+	l.passing = func(p string) {
+		if f := pass.Load(); f != nil {
+			(*f)(p)
+		}
+	}
 	s := l.open()
 	at := func(point string, job simulator.Job) (simulator.Result, error) {
 		ctx, cancel := context.WithCancelCause(t.Context())
-		s.config.Passing = func(p string) {
+		f := func(p string) {
 			if p == point {
 				cancel(simulator.ErrCancelled)
 			}
 		}
-		defer func() { s.config.Passing = func(string) {} }()
+		pass.Store(&f)
+		defer pass.Store(nil)
 		return s.Do(ctx, job, nil)
 	}
 	result, err := at("image:done", repave("j1", "web-1", "1.0"))
