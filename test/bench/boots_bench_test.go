@@ -5,7 +5,6 @@ package bench_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -327,96 +326,6 @@ func (h *bootHost) ours() (spoken, error) {
 		}
 	}
 	return took, nil
-}
-
-// remember the arguments and files of the machines, for the bare loop.
-func (h *bootHost) remember() error {
-	for i := range booted {
-		name := machineName(i)
-		pid, err := os.ReadFile(h.path(name, "pid"))
-		if err != nil {
-			return err
-		}
-		line, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/cmdline")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(h.dir, name+".args"), line, 0o600); err != nil {
-			return err
-		}
-		seeds, err := filepath.Glob(h.path(name, "seed-*.iso"))
-		if err != nil || len(seeds) == 0 {
-			return errors.Join(errors.New("there is no seed"), err)
-		}
-		seed, err := os.ReadFile(seeds[0])
-		if err == nil {
-			err = os.WriteFile(filepath.Join(h.dir, name+".iso"), seed, 0o600)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// bare makes the disks and starts QEMU with the same arguments, in a loop.
-func (h *bootHost) bare() (spoken, error) {
-	began := time.Now()
-	var machines []*exec.Cmd
-	defer func() {
-		for _, each := range machines {
-			_ = each.Process.Kill()
-			_ = each.Wait()
-		}
-		_ = os.RemoveAll(filepath.Join(h.dir, "bare"))
-	}()
-	for i := range booted {
-		machine, err := h.bareMachine(machineName(i))
-		if err != nil {
-			return spoken{}, err
-		}
-		machines = append(machines, machine)
-	}
-	return hear(began, func(machine string) string { return filepath.Join(h.dir, "bare", "machines", machine, "console.log") })
-}
-
-func (h *bootHost) bareMachine(name string) (*exec.Cmd, error) {
-	text, err := os.ReadFile(filepath.Join(h.dir, name+".args"))
-	if err != nil {
-		return nil, err
-	}
-	bare := filepath.Join(h.dir, "bare")
-	args := strings.Split(strings.ReplaceAll(strings.TrimRight(string(text), "\x00"), h.state(), bare), "\x00")
-	folder := filepath.Join(bare, "machines", name)
-	for _, each := range []string{folder, filepath.Join(bare, "run")} {
-		if err := os.MkdirAll(each, 0o700); err != nil {
-			return nil, err
-		}
-	}
-	bases, err := filepath.Glob(filepath.Join(h.state(), "images", "*"))
-	if err != nil {
-		return nil, err
-	}
-	base := ""
-	for _, each := range bases {
-		if found, err := os.Stat(each); err == nil && found.Mode().IsRegular() && found.Size() > 1<<20 {
-			base = each
-		}
-	}
-	made := exec.Command("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, filepath.Join(folder, "disk-1.qcow2"), "4G")
-	if out, err := made.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("making a disk: %w: %s", err, out)
-	}
-	seed, err := os.ReadFile(filepath.Join(h.dir, name+".iso"))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(folder, "seed-1.iso"), seed, 0o600)
-	}
-	if err != nil {
-		return nil, err
-	}
-	machine := exec.Command(args[0], args[1:]...)
-	machine.Stderr = os.Stderr
-	return machine, machine.Start()
 }
 
 // idle gives the CPU seconds a minute and the memory of a simulator with ten machines that do nothing.
