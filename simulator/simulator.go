@@ -15,6 +15,7 @@ package simulator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -174,7 +175,7 @@ type Machines interface {
 	// the simulator was killed in it, and goes on then. When ctx ends with ErrCancelled as its cause the job is
 	// given up, and the machine left off if it was touched; when it ends otherwise the job is left as it is, to be
 	// done again.
-	// Errors: *Refused when nothing was done and nothing will be; others when the job failed.
+	// Errors: *Refused when nothing was done and nothing will be; ErrUnkept; others when the job failed.
 	Do(ctx context.Context, job Job, report func(Progress)) (Result, error)
 	// Get a machine. False for one that was never made.
 	Get(name string) (Status, bool)
@@ -193,6 +194,10 @@ type Checker interface {
 
 // ErrCancelled is the cause of a context whose job somebody cancelled.
 var ErrCancelled = fmt.Errorf("the job was cancelled")
+
+// ErrUnkept says that a job came to its end, and that its machine's record does not say so: the disk may be full. It is to
+// be done again, which goes on at its last step.
+var ErrUnkept = errors.New("how the job ended is not on record")
 
 // Reason why a job is refused.
 type Reason string

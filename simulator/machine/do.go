@@ -217,11 +217,11 @@ func (r *run) conclude(ctx context.Context, failed error, cancelled bool) (simul
 	}
 	if cancelled && job.Touched {
 		if err := r.turnOff(ctx); err != nil {
-			return simulator.Result{}, errors.Join(failed, err)
+			return simulator.Result{}, fmt.Errorf("%w: %w", simulator.ErrUnkept, errors.Join(failed, err))
 		}
 	}
 	if err := r.keep(ended{ID: r.job.ID, At: now(), Untouched: !job.Touched, Cancelled: cancelled}, failed); err != nil {
-		return simulator.Result{Untouched: !job.Touched}, errors.Join(failed, err)
+		return simulator.Result{Untouched: !job.Touched}, fmt.Errorf("%w: %w", simulator.ErrUnkept, errors.Join(failed, err))
 	}
 	r.s.config.Passing("end:kept")
 	if err := r.tidy(); err != nil {

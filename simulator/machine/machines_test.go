@@ -319,3 +319,32 @@ func TestMachinesStartSideBySide(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEndThatCannotBeKept leaves the job to be done again, and the machine to nobody else until it was.
+func TestAnEndThatCannotBeKept(t *testing.T) {
+	l := newLot(t)
+	record := filepath.Join(l.dir, "machines", "web-1", recordName)
+	var broken atomic.Bool
+	l.passing = func(point string) {
+		if point != "await:done" || !broken.CompareAndSwap(false, true) {
+			return
+		}
+		// A folder is in the way of what is written.
+		if err := errors.Join(os.Rename(record, record+".aside"), os.MkdirAll(filepath.Join(record, "x"), 0o700)); err != nil {
+			t.Error(err)
+		}
+	}
+	s := l.open()
+	job := repave("j1", "web-1", "1.0")
+	if _, err := s.Do(t.Context(), job, nil); !errors.Is(err, simulator.ErrUnkept) {
+		t.Fatalf("a job whose end cannot be kept: %v", err)
+	}
+	if err := errors.Join(os.RemoveAll(record), os.Rename(record+".aside", record)); err != nil {
+		t.Fatal(err)
+	}
+	done(t, s, job)
+	if known := s.byName["web-1"].known(); known.Job != nil || known.Last.ID != "j1" || known.Generation != 1 {
+		t.Errorf("done again, it is %+v", known)
+	}
+	done(t, s, act("j2", "web-1", simulator.PowerOff))
+}

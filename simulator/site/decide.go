@@ -236,6 +236,8 @@ func decideEnd(j *entry, result simulator.Result, err, cause error) (outcome, bo
 	}
 	var refused *simulator.Refused
 	switch {
+	case errors.Is(err, simulator.ErrUnkept):
+		return outcome{}, false
 	case err == nil: // also of a job that had ended by the time somebody cancelled it: what happened did happen
 		end.Phase, end.Percent = wire.PhaseSucceeded, 100
 	case wasCancelled(cause) || wasCancelled(err):

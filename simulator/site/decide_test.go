@@ -37,6 +37,8 @@ func TestDecideEnd(t *testing.T) {
 		{what: "it was cancelled", began: true, err: given, cause: simulator.ErrCancelled, phase: wire.PhaseCancelled},
 		{what: "it was cancelled before it began", result: simulator.Result{Untouched: true}, err: busy, cause: simulator.ErrCancelled, phase: wire.PhaseCancelled, untouched: true},
 		{what: "it had been cancelled before a restart", began: true, err: given, phase: wire.PhaseCancelled},
+		{what: "its end is not on record", began: true, err: fmt.Errorf("%w: the disk is full", simulator.ErrUnkept), left: true},
+		{what: "its end is not on record, and it was cancelled", began: true, err: fmt.Errorf("%w: %w", simulator.ErrUnkept, given), cause: simulator.ErrCancelled, left: true},
 		{what: "the simulator ended", began: true, err: broken, cause: errClosing, left: true},
 		{what: "the simulator ended while it waited", err: busy, cause: errClosing, left: true},
 	} {

@@ -27,7 +27,8 @@ func (s *Site) launch(j *entry) {
 }
 
 // do a job. A machine that somebody has for a moment, its management controller or its recovery, is waited for: the job
-// was accepted, and may be half done.
+// was accepted, and may be half done. One whose end could not be kept is done again until it is, or its machine would be
+// held by it for ever.
 func (s *Site) do(ctx context.Context, j *entry, job simulator.Job) (simulator.Result, error) {
 	patience := time.NewTimer(s.config.Patience)
 	defer patience.Stop()
@@ -35,6 +36,16 @@ func (s *Site) do(ctx context.Context, j *entry, job simulator.Job) (simulator.R
 	defer retry.Stop()
 	for {
 		result, err := s.config.Machines.Do(ctx, job, func(p simulator.Progress) { s.progress(j, p) })
+		if errors.Is(err, simulator.ErrUnkept) {
+			s.log.Error("a job is done again", "job", j.id, "error", err)
+			s.waits(j, err.Error())
+			select {
+			case <-retry.C:
+				continue
+			case <-s.closing.Done():
+				return result, err
+			}
+		}
 		var refused *simulator.Refused
 		if !errors.As(err, &refused) || refused.Reason != simulator.ReasonServerBusy {
 			return result, err

@@ -265,8 +265,18 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestWaitsForAMoment: a machine that somebody has for a moment makes no accepted job fail.
+// TestWaitsForAMoment: a machine that somebody has for a moment makes no accepted job fail, nor does one whose end could not
+// be kept for a moment.
 func TestWaitsForAMoment(t *testing.T) {
+	for name, err := range map[string]error{
+		"somebody has it": simulator.Refuse(simulator.ReasonServerBusy, "its management controller has it"), "its end is not kept": fmt.Errorf("%w: the disk is full", simulator.ErrUnkept),
+	} {
+		t.Run(name, func(t *testing.T) { waitsWhile(t, err) })
+	}
+}
+
+func waitsWhile(t *testing.T, wrong error) {
+	t.Helper()
 	park := newPark()
 	s, err := site.Open(site.Config{Folder: t.TempDir(), Machines: park, Patience: 2 * time.Second})
 	if err != nil {
@@ -276,12 +286,12 @@ func TestWaitsForAMoment(t *testing.T) {
 	d.site.Store(s)
 	defer d.close()
 	busy := func(err error) { park.mu.Lock(); park.refuse = err; park.mu.Unlock() }
-	busy(simulator.Refuse(simulator.ReasonServerBusy, "its management controller has it"))
+	busy(wrong)
 	if status, body := d.start("moment-1", repave(0)); status != http.StatusAccepted {
 		t.Fatalf("got %d %s", status, body)
 	}
 	id := d.record()[0].JobID
-	d.eventually("it says for what it waits", func() bool { return strings.Contains(d.job(id).Message, "controller has it") })
+	d.eventually("it says for what it waits", func() bool { return strings.Contains(d.job(id).Message, wrong.Error()) })
 	if phase := d.job(id).Phase; phase != wire.PhasePending {
 		t.Errorf("it is %s", phase)
 	}

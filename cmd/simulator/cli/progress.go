@@ -161,6 +161,10 @@ func (t toldMachines) Do(ctx context.Context, job simulator.Job, report func(sim
 			report(at)
 		}
 	})
+	var refused *simulator.Refused
+	if errors.Is(err, simulator.ErrUnkept) || errors.As(err, &refused) && refused.Reason == simulator.ReasonServerBusy {
+		return result, err // it waits, and is done again
+	}
 	t.progress.ended(job, err, ctx.Err() != nil && !errors.Is(context.Cause(ctx), simulator.ErrCancelled))
 	return result, err
 }
