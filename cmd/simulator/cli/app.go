@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -120,7 +122,11 @@ Exit codes: 0 fine   1 failed   4 timed out   64 wrong usage`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		RunE:              func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), options) },
+		PersistentPreRunE: func(*cobra.Command, []string) (err error) {
+			a.state, err = resolved(a.state)
+			return err
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context(), options) },
 	}
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -135,6 +141,24 @@ Exit codes: 0 fine   1 failed   4 timed out   64 wrong usage`,
 		a.faultCommand("mend", "Put back what hang or cut did, before the machine is started again for it"),
 		a.downCommand(), a.doctorCommand(), a.versionCommand())
 	return root
+}
+
+// resolved gives a folder by its one true name, since machines are known by the paths of their disks: whoever says it another
+// way means the same machines. What is not there yet is taken as it is said.
+func resolved(folder string) (string, error) {
+	path, err := filepath.Abs(folder)
+	if err != nil {
+		return "", fmt.Errorf("finding the state folder: %w", err)
+	}
+	for is, rest := path, ""; ; is, rest = filepath.Dir(is), filepath.Join(filepath.Base(is), rest) {
+		found, err := filepath.EvalSymlinks(is)
+		if err == nil {
+			return filepath.Join(found, rest), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || is == filepath.Dir(is) {
+			return "", fmt.Errorf("finding the state folder: %w", err)
+		}
+	}
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -274,6 +274,15 @@ func (r *running) downs(links []string) {
 	if dry.code != exitFine || !strings.Contains(dry.out, "end machine web-1") || !strings.Contains(dry.out, "stargate-br0") {
 		r.t.Errorf("down --dry-run: %+v", dry)
 	}
+	link := filepath.Join(r.t.TempDir(), "state")
+	if err := os.Symlink(r.state, link); err != nil {
+		r.t.Fatal(err)
+	}
+	for _, said := range []string{r.state + "/", r.state + "/./", link} {
+		if got := command(nil, "--state", said, "down", "--dry-run"); got.out != dry.out {
+			r.t.Errorf("down --dry-run of %s: %+v; of %s it is %s", said, got, r.state, dry.out)
+		}
+	}
 	if now := linksOf(r.t); len(now) != len(links)+2 {
 		r.t.Errorf("a dry run changed the links: %q", now)
 	}
