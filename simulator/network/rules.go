@@ -199,6 +199,8 @@ func (s sets) rules() [][]expr.Any {
 		rule(port, isNot(s.taps), accept),
 		rule(port, source, isNot(s.senders), drop),
 		rule(ip, within(ipDestination, netip.MustParsePrefix("127.0.0.0/8")), drop),
+		// What a cloud tells its hosts, and lets them have, is not for guests.
+		rule(ip, within(ipDestination, netip.MustParsePrefix("169.254.0.0/16")), drop),
 		rule(ip, port, source, field(expr.PayloadBaseNetworkHeader, ipSource, 4, inAddress), is(s.addresses), accept),
 		rule(arp, port, arpSender, field(expr.PayloadBaseNetworkHeader, arpSenderIPv4, 4, inAddress), is(s.addresses), accept),
 		rule(arp, port, arpSender, is(s.senders), equals(expr.PayloadBaseNetworkHeader, arpSenderIPv4, []byte{0, 0, 0, 0}), accept),

@@ -152,6 +152,7 @@ func TestMachinesSpeakForThemselvesOnly(t *testing.T) {
 		"IPv6":                           frame(t, everybody, ann.MAC, unix.ETH_P_IPV6, []byte("LIE")),
 		"a VLAN":                         frame(t, everybody, ann.MAC, unix.ETH_P_8021Q, []byte{0, 5, 8, 0}, datagram(ann.IPv4, bob.IPv4, "LIE")),
 		"a protocol of its own":          frame(t, everybody, ann.MAC, 0x88b5, []byte("LIE")),
+		"what a cloud tells its hosts":   frame(t, everybody, ann.MAC, unix.ETH_P_IP, datagram(ann.IPv4, "169.254.169.254", "LIE")),
 		"the loopback":                   frame(t, everybody, ann.MAC, unix.ETH_P_IP, datagram(ann.IPv4, "127.0.0.1", "LIE")),
 	}
 	for name, lie := range lies {
