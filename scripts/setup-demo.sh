@@ -235,7 +235,8 @@ put() { # NAME, content on stdin
 		cat >/dev/null
 		return
 	fi
-	cat >"$file.new"
+	rm -f "$file.new"
+	(set -o noclobber && cat >"$file.new")
 	mv -f "$file.new" "$file"
 }
 
@@ -287,6 +288,11 @@ main() {
 	check
 	umask 077
 	will "make $dir" && mkdir -p "$dir"
+	if [[ -e $dir || -L $dir ]]; then
+		# What is in it is applied, and logs in: nobody else may put something there.
+		[[ -d $dir && ! -L $dir && -O $dir ]] || die "$dir is not a folder of yours: remove it, or give another with --dir"
+		will "close $dir to others" && chmod 700 "$dir"
+	fi
 	prepare
 	local joining=TOKEN expires=LATER hash=HASH
 	kubernetes=VERSION
