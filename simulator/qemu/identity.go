@@ -136,11 +136,15 @@ func (id Identity) handle() (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("opening process %d: %w", id.PID, err)
 	}
-	if !Find(id) {
-		_ = unix.Close(fd) // only looked at
-		return -1, ErrGone
+	// An error that says nothing of the process, such as that no more files can be opened here, is none of its end.
+	now, err := identify(id.PID)
+	switch {
+	case err == nil && id.BootID == hostBoot() && now.Identity == id:
+		return fd, nil
+	case err == nil, errors.Is(err, ErrGone), errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ESRCH):
+		err = ErrGone
 	}
-	return fd, nil
+	return -1, errors.Join(err, unix.Close(fd))
 }
 
 // Signal sends a signal to the very process.
