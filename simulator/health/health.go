@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"stargate.io/stargate/simulator"
@@ -256,11 +257,17 @@ func hung(s Snapshot, limits Limits, now time.Time) (Verdict, bool) {
 
 // unreachable: it speaks, so a start would cost what it runs; within the limit it is only told.
 func unreachable(s Snapshot, limits Limits, now time.Time) (Verdict, bool) {
+	if !s.Heard && s.LastReached.IsZero() {
+		return Verdict{}, false // see hung: nothing tells it from one that idles
+	}
 	if s.FirstMissed.IsZero() || !s.FirstMissed.After(s.LastReached) || now.Sub(s.Started) < limits.Starting && s.LastReached.Before(s.Started) {
 		return Verdict{}, false
 	}
 	missed := now.Sub(s.FirstMissed)
-	v := Verdict{simulator.Unreachable, Nothing, fmt.Sprintf("it reports, and does not answer on its network for %s", short(missed))}
+	v := Verdict{simulator.Unreachable, Nothing, fmt.Sprintf("it does not answer on its network for %s", short(missed))}
+	if s.Heard {
+		v.Message = "it reports, and does not" + strings.TrimPrefix(v.Message, "it does not")
+	}
 	if missed >= limits.Unreachable {
 		v.Action = Restart
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/digitalocean/go-qemu/qmp"
@@ -37,6 +38,8 @@ type live struct {
 	consoleAt int64
 	// ended is closed when the process is gone.
 	ended chan struct{}
+	// spoke: more than firmware and boot loader write has been seen on its console.
+	spoke atomic.Bool
 
 	mu      sync.Mutex
 	monitor *qemu.Monitor

@@ -48,6 +48,9 @@ func (m *machine) look(ctx context.Context) {
 	if size := m.consoleSize(); size != seen.console {
 		seen.console, seen.lastConsole = size, time.Now()
 	}
+	if seen.console-l.consoleAt > firmwareBytes {
+		l.spoke.Store(true)
+	}
 	within, cancel := context.WithTimeout(ctx, reachPatience)
 	defer cancel()
 	switch reached := server.IPv4 != "" && m.set.config.Network.Reach(within, server.IPv4); {
@@ -97,7 +100,7 @@ func (m *machine) snapshot() health.Snapshot {
 	}
 	if l != nil {
 		_, s.LastReport = l.reported()
-		s.Output = seen.console-l.consoleAt > firmwareBytes
+		s.Output = l.spoke.Load()
 		// A simulator that comes back gives a machine the time that a started one gets to be heard.
 		if l.started.After(s.Started) {
 			s.Started = l.started

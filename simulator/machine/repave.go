@@ -58,7 +58,7 @@ func (r *run) disk(ctx context.Context) error {
 	return r.m.change(func(k *record) {
 		k.Old, k.Generation, k.Size = k.Disk.File, job.Generation, size
 		k.Disk = disk{File: name, Base: job.Base, Seed: seedName(job.Generation)}
-		k.OSVersion, k.ProfileHash, k.Heard = "", "", false
+		k.OSVersion, k.ProfileHash, k.Heard, k.NoKVM = "", "", false, ""
 		k.afresh()
 		uid := cmp.Or(r.job.Server.UID, k.Server.UID)
 		k.Server = r.job.Server
