@@ -1,6 +1,7 @@
 package bmc
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -266,6 +267,9 @@ func texts[T ~string](values []T) []string {
 	return list
 }
 
+// resetPatience is longer than a guest may take to shut down.
+const resetPatience = 15 * time.Minute
+
 // reset presses the power button.
 func (c *Controller) reset(w http.ResponseWriter, r *http.Request) {
 	const action = "ComputerSystem.Reset"
@@ -278,7 +282,10 @@ func (c *Controller) reset(w http.ResponseWriter, r *http.Request) {
 		kind, refused = readReset(action, members["ResetType"])
 	}
 	if refused == nil {
-		if err := c.config.Panels.Reset(r.Context(), c.name, kind); err != nil {
+		// A client that stops waiting leaves no machine half restarted.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), resetPatience)
+		defer cancel()
+		if err := c.config.Panels.Reset(ctx, c.name, kind); err != nil {
 			refused = faultOf(err)
 		}
 	}
