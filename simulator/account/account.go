@@ -47,6 +47,9 @@ func Parse(text string) (Range, error) {
 // Root tells whether programs run as the simulator does.
 func (r Range) Root() bool { return r == Range{} }
 
+// Has tells whether an id is of the range.
+func (r Range) Has(id uint32) bool { return !r.Root() && r.First <= id && id <= r.Last }
+
 func (r Range) String() string {
 	switch {
 	case r.Root():

@@ -1,11 +1,13 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"stargate.io/stargate/simulator"
 	"stargate.io/stargate/simulator/qemu"
@@ -154,14 +156,21 @@ func read(p paths, into *record) error {
 	return nil
 }
 
-// adopt the processes that records name, and end the others of this state folder.
+// adopt the processes that records name, and end the others of this state folder. A process's arguments are what it says of
+// itself: one that a record names goes before another that says the same, and one of a user that machines are never run as
+// is nobody's concern.
 func (s *Machines) adopt(ctx context.Context) error {
 	processes, err := qemu.Running(s.config.Dir)
 	if err != nil {
 		return err
 	}
+	slices.SortStableFunc(processes, func(a, b qemu.Process) int { return cmp.Compare(s.rank(a), s.rank(b)) })
 	for _, process := range processes {
 		m := s.byName[process.Name]
+		if s.rank(process) == stranger {
+			s.config.Log.Warn("leaving a process alone that says it is a machine", "machine", process.Name, "pid", process.PID, "user", process.User)
+			continue
+		}
 		if m != nil && m.owns(process) {
 			s.config.Log.Info("adopting a machine", "machine", m.name, "pid", process.PID)
 			l := &live{process: process.Identity, accelerator: process.Accelerator, started: now()}
@@ -177,6 +186,24 @@ func (s *Machines) adopt(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// The ranks of processes that say they are machines.
+const (
+	recorded = iota // the one that was written down
+	possible        // its starter may have been killed before it could write it down
+	stranger
+)
+
+func (s *Machines) rank(process qemu.Process) int {
+	m := s.byName[process.Name]
+	switch {
+	case m != nil && m.known().Process != nil && *m.known().Process == process.Identity:
+		return recorded
+	case process.User == 0 || s.config.RunAs.Has(process.User) || int64(process.User) == int64(os.Geteuid()):
+		return possible
+	}
+	return stranger
 }
 
 // owns tells whether a process is the machine's: its firmware tells the same UUID, it runs from the disk that the record

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,6 +72,56 @@ func TestAMachineOfAnEarlierVersion(t *testing.T) {
 	if err != nil || strings.Contains(string(text), "\nUid:\t0") {
 		t.Errorf("it runs as root still: %v\n%s", err, text)
 	}
+}
+
+// TestWhoeverSaysItIsAMachine, by its arguments, has no other ended for it and is not taken for one: neither where it is of a
+// user that no machine is, nor where it might be one.
+func TestWhoeverSaysItIsAMachine(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a process as another user")
+	}
+	l := newLot(t)
+	s := l.open()
+	done(t, s, repave("j1", "web-1", "1.0"))
+	before, _ := s.Get("web-1")
+	closed(t, s)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", before.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := func(user uint32) (ended <-chan error) {
+		cmd := exec.Command("/bin/sh", append([]string{"-c", "read wait"}, strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")...)...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: user, Gid: user}}
+		until, err := cmd.StdinPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- cmd.Wait() }()
+		t.Cleanup(func() { _ = until.Close() })
+		return done
+	}
+	stranger, possible := says(65534), says(0)
+	l.until("three say that they are the machine", func() bool {
+		found, err := qemu.Running(l.dir)
+		return err == nil && len(found) == 3
+	})
+	s = l.open()
+	if after, _ := s.Get("web-1"); after.PID != before.PID {
+		t.Errorf("it is process %d, and was %d", after.PID, before.PID)
+	}
+	<-possible // which no record names
+	select {
+	case err := <-stranger:
+		t.Errorf("another user's process was ended: %v", err)
+	default:
+	}
+	is(t, s, "web-1", "healthy", func(st simulator.Status) bool {
+		return st.Health.Condition == simulator.Healthy && st.PID == before.PID
+	})
 }
 
 // until polls for something that is to become so.

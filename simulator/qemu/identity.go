@@ -36,6 +36,8 @@ type Process struct {
 	Disk string
 	// Accelerator that it was started with.
 	Accelerator string
+	// User that it runs as. Its arguments are what it says of itself; of this the kernel does.
+	User uint32
 }
 
 // Find tells whether an identity's process still runs.
@@ -89,6 +91,9 @@ func identify(pid int) (Process, error) {
 	if state == "Z" || state == "X" {
 		return Process{}, ErrGone
 	}
+	if p.User, err = user(dir); err != nil {
+		return Process{}, err
+	}
 	p.StartTime = start
 	return p, nil
 }
@@ -99,6 +104,24 @@ func after(argv []string, option string) string {
 		return argv[i+1]
 	}
 	return ""
+}
+
+// user reads a process's real user id. The owner of its folder would not do: that is root's where it wants it to be.
+func user(dir string) (uint32, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "status")) //nolint:gosec // of /proc, by number
+	if err != nil {
+		return 0, fmt.Errorf("reading the user of a process: %w", err)
+	}
+	_, ids, _ := strings.Cut(string(text), "\nUid:")
+	fields := strings.Fields(ids)
+	if len(fields) == 0 {
+		return 0, ErrGone
+	}
+	id, err := strconv.ParseUint(fields[0], 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("reading the user of a process: %w", err)
+	}
+	return uint32(id), nil
 }
 
 // stat reads a process's state and start time. Its name is in parentheses, and may hold anything.
