@@ -213,6 +213,24 @@ func TestResetsOnPurposeAreNoLoop(t *testing.T) {
 	}
 }
 
+// TestAGuestThatReportsWithoutEnd makes nobody write without end.
+func TestAGuestThatReportsWithoutEnd(t *testing.T) {
+	_, s, _ := sick(t)
+	m := s.byName["web-1"]
+	last := ""
+	writes := 0
+	for boot := range 500 {
+		m.heard(m.live, fmt.Appendf(nil, `{"boot":"00000000-0000-0000-0000-%012d","uptime":1,"cloudInit":"running"}`, boot))
+		if boots := m.known().Boots; len(boots) > 0 && boots[len(boots)-1].ID != last {
+			last = boots[len(boots)-1].ID
+			writes++
+		}
+	}
+	if writes == 0 || writes > 2*maxBoots {
+		t.Errorf("of 500 reports %d were written down", writes)
+	}
+}
+
 func TestTheManagementControllersSide(t *testing.T) {
 	_, s, before := sick(t)
 	ctx := t.Context()

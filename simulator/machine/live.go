@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/digitalocean/go-qemu/qmp"
+	"golang.org/x/time/rate"
 
 	"stargate.io/stargate/simulator"
 	"stargate.io/stargate/simulator/guest"
@@ -38,6 +39,8 @@ type live struct {
 	consoleAt int64
 	// ended is closed when the process is gone.
 	ended chan struct{}
+	// keeping bounds how often what the guest reports is written down: it may report as fast as it likes.
+	keeping *rate.Limiter
 	// spoke: more than firmware and boot loader write has been seen on its console.
 	spoke atomic.Bool
 
@@ -104,7 +107,7 @@ func (l *live) gone() bool {
 
 // attach begins to listen to a process, until it ends or the set is closed.
 func (m *machine) attach(l *live) {
-	l.ended = make(chan struct{})
+	l.ended, l.keeping = make(chan struct{}), rate.NewLimiter(rate.Every(time.Second), maxBoots)
 	m.mu.Lock()
 	m.live = l
 	m.sight = sight{}
@@ -325,6 +328,9 @@ func (m *machine) heard(l *live, line []byte) {
 	}
 	if known.Heard && len(boots) == len(known.Boots) && !(ended && len(known.Resets) > 0) {
 		return
+	}
+	if !l.keeping.Allow() {
+		return // the next report says it again
 	}
 	err = m.change(func(r *record) {
 		r.Heard, r.Boots = true, lastOf(boots, maxBoots)
